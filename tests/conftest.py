@@ -1,4 +1,4 @@
-"""Shared by all tests: a compile cache of the checkout's own, `--update-golden`, the golden check."""
+"""Shared by all tests: the compile cache of the checkout, `--update-golden`, the golden check."""
 
 import os
 from pathlib import Path
