@@ -7,7 +7,7 @@ PY := $(BIN)/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 SETUP := pyproject.toml setup.cfg
 
-.PHONY: demo test test-all lint format fuzz bench clean
+.PHONY: demo test test-all test-lower lint format fuzz bench clean
 
 demo: $(VENV)/.installed-plot
 	$(PY) -m jitgrad demo $(ARGS)
@@ -17,6 +17,10 @@ test: $(VENV)/.installed-test
 
 test-all: $(VENV)/.installed-test
 	$(PY) -m pytest --timeout=7200 $(ARGS)
+
+# The same tests on the lowest dependencies that pyproject.toml allows.
+test-lower:
+	PIP_CONSTRAINT=$(CURDIR)/tests/project/lower.txt $(MAKE) test VENV=$(VENV)-lower
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -1,0 +1,41 @@
+"""The command line, `python -m jitgrad`; entry `main`. May import every public part of jitgrad.
+
+Bare it prints the environment report; `demo`, `bench` and `cache` are commands. A command imports
+what it needs when it runs, so that `--help` and the report stay quick.
+"""
+
+import click
+
+from jitgrad import __version__
+
+
+@click.group(invoke_without_command=True)
+@click.version_option(__version__)
+@click.pass_context
+def main(context):
+    """Report this environment: versions, processor, BLAS, threads, cache, what is wrong."""
+    if context.invoked_subcommand is None:
+        from jitgrad.cli.report import report
+
+        lines, _ = report()
+        click.echo("\n".join(lines))
+
+
+@main.command("demo")
+@click.option("--data", type=click.Path(exists=True, file_okay=False), help="MNIST's IDX files.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training images.")
+@click.option("--modes", default="eager,lazy,compiled", show_default=True, help="Modes, by comma.")
+@click.option("--picture", default="demo.png", show_default=True, help="Where the picture goes.")
+def _demo(data, epochs, modes, picture):
+    """Train one digit classifier in each mode, from the same seed, and compare them."""
+    from jitgrad.cli import demo
+
+    try:
+        demo.run(data, epochs, tuple(modes.split(",")), picture)
+    except (ValueError, FileNotFoundError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.group("cache")
+def _cache():
+    """The disk cache of machine code."""

@@ -1,0 +1,154 @@
+"""The environment report: what this machine offers, what is wrong and the command that mends it.
+
+Entry `report`. May import jitgrad.runtime; imports no compiler. Each section is a function that
+returns its lines and its faults; a fault is (what is wrong, the command that mends it).
+"""
+
+import importlib.metadata
+import os
+import platform
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+FEATURES = ("sse4.2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bf16", "neon", "sve")
+SWITCHES = {
+    "DEBUG": re.compile("[0-4]"),
+    "JIT": re.compile("[01]"),
+    "FUSE": re.compile("[01]"),
+    "CHECK": re.compile("[01]"),
+    "DEVICE": re.compile("cpu"),
+    "CACHE_DIR": re.compile(".+"),
+}
+
+
+def report():
+    """All lines of the report, and the faults found."""
+    lines, faults = [], []
+    for section in (versions, processor, blas, threads, cache, switches):
+        said, wrong = section()
+        lines += said
+        faults += wrong
+    lines.append("")
+    for what, mend in faults:
+        lines += [f"wrong: {what}", f"  mend: {mend}"]
+    if not faults:
+        lines.append("nothing is wrong")
+    return lines, faults
+
+
+def _line(title, text):
+    return f"{title:<10}{text}"
+
+
+def versions():
+    """jitgrad, Python, and every dependency against the range it was tested with."""
+    import jitgrad
+
+    found, faults = [], []
+    for name, bounds in requirements():
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found.append(f"{name} missing")
+            faults.append((f"{name} is not installed", f"pip install '{name}{bounds}'"))
+            continue
+        found.append(f"{name} {version}")
+        if not within(version, bounds):
+            what = f"{name} {version} is outside the tested range {bounds}"
+            faults.append((what, f"pip install '{name}{bounds}'"))
+    head = f"{jitgrad.__version__}, Python {platform.python_version()}, {sys.platform}"
+    return [_line("jitgrad", head), _line("with", ", ".join(found))], faults
+
+
+def requirements():
+    """(name, bounds) of the core dependencies: from the installed package, or the checkout."""
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    if project.is_file():
+        listed = tomllib.loads(project.read_text())["project"]["dependencies"]
+    else:
+        listed = importlib.metadata.requires("jitgrad") or []
+    core = (text for text in listed if "extra ==" not in text)
+    return [re.fullmatch(r"([\w.-]+?)\s*([<>=!~].*)?", text).groups("") for text in core]
+
+
+def within(version, bounds):
+    """Whether `version` meets bounds like ">=1.2,<2"; pre-release tags are not looked at.
+
+    >>> within("2.4.6", ">=2.2,<2.5"), within("2.5.0", ">=2.2,<2.5")
+    (True, False)
+    """
+    held = _numbers(version)
+    for bound in filter(None, bounds.split(",")):
+        sign, limit = re.fullmatch(r"(>=|<)(.*)", bound.strip()).groups()
+        if (held >= _numbers(limit)) != (sign == ">="):
+            return False
+    return True
+
+
+def _numbers(version):
+    return [int(part) for part in re.findall(r"\d+", version)]
+
+
+def processor():
+    """The processor LLVM compiles for, and the vector features among those it has."""
+    from llvmlite import binding
+
+    have = binding.get_host_cpu_features()
+    features = [name for name in FEATURES if have.get(name)]
+    name = os.environ.get("NUMBA_CPU_NAME")
+    faults = []
+    if name and name != binding.get_host_cpu_name():
+        faults.append((f"NUMBA_CPU_NAME={name}: not this processor", "unset NUMBA_CPU_NAME"))
+    text = f"{binding.get_host_cpu_name()} ({platform.machine()}): {' '.join(features)}"
+    return [_line("processor", text)], faults
+
+
+def blas():
+    """The core OpenBLAS chose, and whether the environment holds it below the processor's."""
+    from jitgrad.runtime import blas
+
+    forced = blas.forced_below_cpu()
+    mend = "unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE"
+    text = f"OpenBLAS, core {blas.core_name()}"
+    return [_line("blas", text)], [(forced, mend)] if forced else []
+
+
+def threads():
+    """The size of the pool against what affinity and cgroup limits allow."""
+    from jitgrad.runtime import threads
+
+    used, most = threads.get_num_threads(), threads.default_threads()
+    return [_line("threads", f"{used} of {most} usable, {os.cpu_count()} in the machine")], []
+
+
+def cache():
+    """Where machine code is kept, how much of it, and whether it can be written."""
+    from jitgrad.runtime import switches
+
+    folder = switches.cache_dir()
+    if folder is None:
+        fault = ("no usable cache directory: every process compiles again", _MOVE)
+        return [_line("cache", "in memory only")], [fault]
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    text = f"{folder}: {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB"
+    return [_line("cache", text)], []
+
+
+_MOVE = "export JITGRAD_CACHE_DIR=/path/of/a/private/folder"
+
+
+def switches():
+    """The six switches as set, and what looks like one but is none."""
+    named = {key: value for key, value in os.environ.items() if key.startswith("JITGRAD_")}
+    faults = []
+    for key, value in sorted(named.items()):
+        allowed = SWITCHES.get(key.removeprefix("JITGRAD_"))
+        if allowed is None:
+            names = ", ".join(f"JITGRAD_{name}" for name in SWITCHES)
+            faults.append((f"{key} is not a switch; there are {names}", f"unset {key}"))
+        elif not allowed.fullmatch(value):
+            faults.append((f"{key}={value}: must match {allowed.pattern}", f"unset {key}"))
+    text = " ".join(f"{key}={value}" for key, value in sorted(named.items()))
+    return [_line("switches", text or "none set")], faults
