@@ -1,0 +1,264 @@
+"""The machine operations that kernels are written in, as LLVM intrinsics for Numba.
+
+Entry functions: the names of `intrinsics`, which documents them; `jitgrad.runtime.build` puts this module in its
+place when it compiles. A pointer is any Numba type with `dtype` whose value is a bare LLVM pointer; if it has a
+method `of(dtype)`, views of it keep that type (and with it the alias scope).
+May import: NumPy, Numba, llvmlite.
+"""
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+from .intrinsics import LANES
+
+_F32, _F64, _I32, _I64 = types.float32, types.float64, types.int32, types.int64
+
+
+def _call(builder, name, args):
+    """Call the LLVM intrinsic `name`.<type of the arguments>."""
+    value = args[0].type
+    text = {"float": "f32", "double": "f64"}.get(str(value), str(value))
+    kind = ir.FunctionType(value, [a.type for a in args])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.{text}")
+    return builder.call(function, args)
+
+
+def _require(kind, *given):
+    """Refuse other types than `kind`; numbers of one width never change silently inside a kernel."""
+    for x in given:
+        if x != kind:
+            raise TypingError(f"kernel intrinsic: expected {kind}, got {x}")
+
+
+# ---- floats
+
+
+def _unary_float(name):
+    @intrinsic(prefer_literal=False)
+    def operation(context, x):
+        if not isinstance(x, types.Float):
+            raise TypingError(f"{name}: expected a float, got {x}")
+        return x(x), lambda ctx, builder, sig, args: _call(builder, name, args)
+
+    return operation
+
+
+@intrinsic
+def fma_f32(context, a, b, c):
+    _require(_F32, a, b, c)
+    return _F32(a, b, c), lambda ctx, builder, sig, args: _call(builder, "fma", args)
+
+
+@intrinsic
+def fma_f64(context, a, b, c):
+    _require(_F64, a, b, c)
+    return _F64(a, b, c), lambda ctx, builder, sig, args: _call(builder, "fma", args)
+
+
+@intrinsic
+def copysign(context, x, sign):
+    _require(x, sign)
+    return x(x, sign), lambda ctx, builder, sig, args: _call(builder, "copysign", args)
+
+
+@intrinsic
+def fmod(context, x, y):
+    _require(x, y)
+    return x(x, y), lambda ctx, builder, sig, args: builder.frem(*args)
+
+
+fmod_f32 = fmod_f64 = fmod
+sqrt = sqrt_f32 = sqrt_f64 = _unary_float("sqrt")
+floor = floor_f32 = floor_f64 = _unary_float("floor")
+ceil = ceil_f32 = ceil_f64 = _unary_float("ceil")
+trunc = trunc_f32 = trunc_f64 = _unary_float("trunc")
+rint = rint_f32 = rint_f64 = _unary_float("rint")
+absolute = abs_f32 = abs_f64 = _unary_float("fabs")
+copysign_f32 = copysign_f64 = copysign
+
+
+# ---- choice
+
+
+def _extremum(word):
+    @intrinsic
+    def operation(context, a, b):
+        _require(a, b)
+        if isinstance(a, types.Float):
+            name = f"{word}imum"
+        elif isinstance(a, types.Integer):
+            name = ("s" if a.signed else "u") + word
+        else:
+            raise TypingError(f"{word}imum: expected numbers, got {a}")
+        return a(a, b), lambda ctx, builder, sig, args: _call(builder, name, args)
+
+    return operation
+
+
+@intrinsic
+def select(context, condition, a, b):
+    _require(types.boolean, condition)
+    _require(a, b)
+    return a(condition, a, b), lambda ctx, builder, sig, args: builder.select(*args)
+
+
+maximum = _extremum("max")
+minimum = _extremum("min")
+max_f32 = max_f64 = max_i8 = max_i16 = max_i32 = max_i64 = max_u8 = max_b1 = maximum
+min_f32 = min_f64 = min_i8 = min_i16 = min_i32 = min_i64 = min_u8 = min_b1 = minimum
+select_f32 = select_f64 = select_i8 = select_i16 = select_i32 = select_i64 = select
+select_u8 = select_b1 = select
+
+
+# ---- bit views
+
+
+def _bitcast(source, target, llvm_target):
+    @intrinsic
+    def operation(context, x):
+        if isinstance(source, types.Float):
+            _require(source, x)  # integers may come in wider: they wrap, as in the twin
+        return target(source), lambda ctx, builder, sig, args: builder.bitcast(args[0], llvm_target)
+
+    return operation
+
+
+bits_f32 = _bitcast(_I32, _F32, ir.FloatType())
+int_f32 = _bitcast(_F32, _I32, ir.IntType(32))
+bits_f64 = _bitcast(_I64, _F64, ir.DoubleType())
+int_f64 = _bitcast(_F64, _I64, ir.IntType(64))
+
+
+# ---- casts
+
+
+def _cast(target):
+    @intrinsic
+    def operation(context, x):
+        if not isinstance(x, (types.Number, types.Boolean)):
+            raise TypingError(f"cast: expected a number, got {x}")
+
+        def generate(ctx, builder, sig, args):
+            value, source = args[0], sig.args[0]
+            if isinstance(source, types.Float) and isinstance(target, types.Integer):
+                middle = _I64 if target == _I64 else _I32
+                value = ctx.cast(builder, value, source, middle)
+                source = middle
+            return ctx.cast(builder, value, source, target)
+
+        return target(x), generate
+
+    return operation
+
+
+@intrinsic
+def like(context, x, example):
+    generate = lambda ctx, builder, sig, args: ctx.cast(builder, args[0], sig.args[0], example)  # noqa: E731
+    return example(x, example), generate
+
+
+@intrinsic
+def cast_b1(context, x):
+    def generate(ctx, builder, sig, args):
+        zero = ir.Constant(args[0].type, 0)
+        if isinstance(sig.args[0], types.Float):
+            test = builder.fcmp_unordered("!=", args[0], zero)
+        else:
+            test = builder.icmp_unsigned("!=", args[0], zero)
+        return builder.zext(test, ir.IntType(8))
+
+    return types.uint8(x), generate
+
+
+cast_f32, cast_f64 = _cast(_F32), _cast(_F64)
+cast_i8, cast_i16, cast_i32 = _cast(types.int8), _cast(types.int16), _cast(_I32)
+cast_i64, cast_u8 = _cast(_I64), _cast(types.uint8)
+
+
+# ---- pointers
+
+
+@intrinsic
+def at(context, p, i):
+    def generate(ctx, builder, sig, args):
+        return cgutils.gep_inbounds(builder, args[0], args[1])
+
+    return p(p, types.intp), generate
+
+
+def _constant_of(choose):
+    @intrinsic
+    def operation(context, p):
+        dtype = p.dtype
+
+        def generate(ctx, builder, sig, args):
+            return ctx.get_constant(dtype, choose(dtype))
+
+        return dtype(p), generate
+
+    return operation
+
+
+def _lowest(dtype):
+    return -np.inf if isinstance(dtype, types.Float) else dtype.minval
+
+
+def _highest(dtype):
+    return np.inf if isinstance(dtype, types.Float) else dtype.maxval
+
+
+zero_of = _constant_of(lambda dtype: 0)
+one_of = _constant_of(lambda dtype: 1)
+lowest_of = _constant_of(_lowest)
+highest_of = _constant_of(_highest)
+
+
+def _stack_array(ctx, builder, dtype):
+    """LANES elements in the frame of the function, as a pointer to the first."""
+    element = ctx.get_data_type(dtype)
+    with builder.goto_entry_block():
+        array = builder.alloca(ir.ArrayType(element, LANES))
+        array.align = 64
+    return builder.bitcast(array, element.as_pointer())
+
+
+@intrinsic
+def lanes_of(context, p):
+    dtype = p.dtype
+    generate = lambda ctx, builder, sig, args: _stack_array(ctx, builder, dtype)  # noqa: E731
+    return types.CPointer(dtype)(p), generate
+
+
+def _lanes(dtype):
+    @intrinsic
+    def operation(context):
+        generate = lambda ctx, builder, sig, args: _stack_array(ctx, builder, dtype)  # noqa: E731
+        return types.CPointer(dtype)(), generate
+
+    return operation
+
+
+lanes_f32, lanes_f64, lanes_i32, lanes_i64 = map(_lanes, (_F32, _F64, _I32, _I64))
+
+
+def _view(dtype):
+    @intrinsic
+    def operation(context, scratch, offset):
+        target = scratch.of(dtype) if hasattr(scratch, "of") else types.CPointer(dtype)
+
+        def generate(ctx, builder, sig, args):
+            moved = cgutils.gep_inbounds(builder, args[0], args[1])
+            return builder.bitcast(moved, ctx.get_data_type(dtype).as_pointer())
+
+        return target(scratch, types.intp), generate
+
+    return operation
+
+
+view_f32, view_f64 = _view(_F32), _view(_F64)
+view_i8, view_i16, view_i32 = _view(types.int8), _view(types.int16), _view(_I32)
+view_i64, view_u8 = _view(_I64), _view(types.uint8)
+view_b1 = view_u8
