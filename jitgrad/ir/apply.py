@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from jitgrad.ir import dtype as dt
 from jitgrad.ir.dtype import DType
 from jitgrad.ir.node import Node, Shape
@@ -110,7 +112,7 @@ def elementwise_node(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...]) -> N
     """Record an elementwise op on Nodes and numbers: promote, cast, broadcast, apply."""
     nodes = [a for a in args if isinstance(a, Node)]
     if op.name == "where":  # the condition takes no part in promotion
-        typed = [a for a in args[1:]]
+        typed = list(args[1:])
     elif op.name == "cast":
         typed = []
     else:
@@ -151,7 +153,7 @@ def expand_node(node: Node, shape: Shape) -> Node:
 
 def const(value: Any, dtype: DType, device: str = "cpu") -> Node:
     """A number written by a rule or rewrite; its value is part of the structural key."""
-    value = dtype.np.type(value).item()
+    value = np.asarray(value).astype(dtype.np).item()  # wraps as a cast does
     return Node(OPS["const"], (), (value,), (), dtype, device, here(), value)
 
 

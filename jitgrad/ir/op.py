@@ -113,9 +113,7 @@ def undeclared(op: Op) -> bool:
 
 
 class Recorder:
-    """What an op's name stands for in Python: calling it records the op; `.gradient` adds a rule."""
-
-    __slots__ = ("__doc__", "__name__", "op")
+    """What an op's name stands for in Python: a call records it, `.gradient` adds its rule."""
 
     def __init__(self, op: Op) -> None:
         self.op = op

@@ -1,17 +1,24 @@
-"""Elementwise ops: one entry each. A template names operators and functions of `jitgrad.kernels`
-(the writer adds the dtype suffix); it holds no literals, so every number in a kernel is typed.
+"""Elementwise arithmetic: one entry an op. A template names operators and functions of
+`jitgrad.kernels` (the writer adds the dtype suffix); it holds no literals, so every number in a
+kernel is typed. Templates by kind: b bool, u unsigned, i signed, f floating; a missing kind is
+refused. Gradient rules guard with `where` on both sides, so that no NaN leaks from the branch not
+taken. Imports: ir, fill.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from jitgrad.ir.evaluate import convert
 from jitgrad.ir.op import elementwise
+from jitgrad.ops import oracle
+from jitgrad.ops.compare import bitwise_and, eq, ge, gt, lt, where
+from jitgrad.ops.fill import full_of, no_gradient
 
 
-@elementwise("{x}", numpy=lambda x, dtype: x.astype(dtype.np))
+@elementwise("{x}", numpy=lambda x, dtype: convert(x, dtype.np))
 def cast(x, *, dtype):
-    """Each element converted to `dtype`."""
+    """Each element converted to `dtype`; floats truncate towards zero, integers wrap."""
 
 
 @cast.gradient
@@ -49,7 +56,7 @@ def _(g, out, x, y):
     return g * y, g * x
 
 
-@elementwise("{x} / {y}", numpy=np.true_divide, promote="float")
+@elementwise("{x} / {y}", numpy=np.true_divide, promote="float", domain=(0.2, 3.0))
 def div(x, y):
     """Quotient of two elements; integers divide as floats."""
 
@@ -59,7 +66,7 @@ def _(g, out, x, y):
     return g / y, -g * (out / y)
 
 
-@elementwise("-{x}", numpy=np.negative)
+@elementwise({"uif": "-{x}"}, numpy=np.negative)
 def neg(x):
     """Each element with its sign changed."""
 
@@ -69,56 +76,185 @@ def _(g, y, x):
     return -g
 
 
-@elementwise("exp({x})", numpy=np.exp, promote="float")
-def exp(x):
-    """e to the power of each element."""
+@elementwise({"if": "abs({x})", "u": "{x}"}, numpy=np.abs)
+def abs_(x):
+    """Magnitude of each element."""
 
 
-@exp.gradient
+@abs_.gradient
 def _(g, y, x):
-    return g * y
+    return g * sign(x)
 
 
-@elementwise("log({x})", numpy=np.log, promote="float", domain=(0.1, 4.0))
-def log(x):
-    """Natural logarithm of each element."""
+@elementwise({"uif": "sign({x})", "b": "{x}"}, numpy=lambda x: _sign(x))
+def sign(x):
+    """-1, 0 or 1 by the sign of each element; 0 for NaN."""
 
 
-@log.gradient
+sign.gradient(no_gradient)
+
+
+def _sign(x):
+    return x if x.dtype.kind == "b" else (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
+
+
+@elementwise({"uif": "floor_divide({x}, {y})"}, numpy=np.floor_divide, domain=(0.3, 3.1))
+def floor_divide(x, y):
+    """Quotient rounded down; an integer divided by zero gives 0."""
+
+
+floor_divide.gradient(no_gradient)
+
+
+@elementwise({"uif": "remainder({x}, {y})"}, numpy=oracle.remainder, domain=(0.3, 3.1))
+def remainder(x, y):
+    """What is left after floor division; it has the sign of the divisor."""
+
+
+@remainder.gradient
+def _(g, out, x, y):
+    return g, -g * floor_divide(x, y)
+
+
+@elementwise({"uif": "fmod({x}, {y})"}, numpy=np.fmod, domain=(0.3, 3.1))
+def fmod(x, y):
+    """What is left after truncating division; it has the sign of the dividend."""
+
+
+@fmod.gradient
+def _(g, out, x, y):
+    return g, -g * trunc(x / y)
+
+
+@elementwise({"uif": "pow({x}, {y})"}, numpy=oracle.power, domain=(0.2, 2.5), tolerance=2e-5)
+def pow_(x, y):
+    """x to the power y; integers wrap, and a negative exponent gives 0 unless x is 1 or -1."""
+
+
+@pow_.gradient
+def _(g, out, x, y):
+    from jitgrad.ops.transcendental import log
+
+    flat = eq(y, 0)  # x**0 is constant, also at x = 0
+    k = where(flat, 1, y)
+    by_x = where(flat, 0, g * (k * pow_(x, k - 1)))
+    # x**y log x tends to 0 with x for every y >= 0
+    zero = bitwise_and(eq(x, 0), ge(y, 0))
+    base = where(zero, 1, x)
+    by_y = where(zero, 0, g * (pow_(base, y) * log(base)))
+    return by_x, by_y
+
+
+@elementwise("sqrt({x})", numpy=np.sqrt, promote="float", domain=(0.1, 4.0))
+def sqrt(x):
+    """Square root of each element; its slope at 0 is inf."""
+
+
+@sqrt.gradient
 def _(g, y, x):
-    return g / x
+    return g / (2 * y)
 
 
-@elementwise("tanh({x})", numpy=np.tanh, promote="float")
-def tanh(x):
-    """Hyperbolic tangent of each element."""
+@elementwise("rsqrt({x})", numpy=lambda x: 1 / np.sqrt(x), promote="float", domain=(0.1, 4.0))
+def rsqrt(x):
+    """One over the square root of each element."""
 
 
-@tanh.gradient
+@rsqrt.gradient
 def _(g, y, x):
-    return g * (1 - y * y)
+    return g * (y * y * y) / -2
 
 
-@elementwise("{x} == {y}", numpy=np.equal, promote="bool", gradient=None)
-def eq(x, y):
-    """Whether two elements are equal."""
+@elementwise({"f": "floor({x})", "ui": "{x}"}, numpy=np.floor, gradient=no_gradient)
+def floor(x):
+    """Largest integral value not above each element."""
 
 
-@elementwise("{x} if {condition} else {y}", numpy=np.where)
-def where(condition, x, y):
-    """`x` where the condition holds, else `y`."""
+@elementwise({"f": "ceil({x})", "ui": "{x}"}, numpy=np.ceil, gradient=no_gradient)
+def ceil(x):
+    """Smallest integral value not below each element."""
 
 
-@where.gradient
-def _(g, out, condition, x, y):
-    return None, where(condition, g, 0), where(condition, 0, g)
+@elementwise({"f": "trunc({x})", "ui": "{x}"}, numpy=np.trunc, gradient=no_gradient)
+def trunc(x):
+    """Each element without its fraction."""
 
 
-@elementwise(
-    "check_index({index}, {size})",
-    numpy=lambda index, size, what: index,
-    gradient=None,
-    check="index",
-)
-def check_index(index, size, *, what):
-    """`index` unchanged; IndexError naming `what` when it is outside [0, size)."""
+@elementwise({"f": "rint({x})", "ui": "{x}"}, numpy=oracle.rint, gradient=no_gradient)
+def round_(x):
+    """Nearest integral value, ties to even."""
+
+
+@elementwise({"uif": "max({x}, {y})", "b": "{x} | {y}"}, numpy=np.maximum)
+def maximum(x, y):
+    """The larger of two elements; NaN wins."""
+
+
+@maximum.gradient
+def _(g, out, x, y):
+    half = where(eq(x, y), g / 2, g)
+    return where(lt(x, y), 0, half), where(gt(x, y), 0, half)
+
+
+@elementwise({"uif": "min({x}, {y})", "b": "{x} & {y}"}, numpy=np.minimum)
+def minimum(x, y):
+    """The smaller of two elements; NaN wins."""
+
+
+@minimum.gradient
+def _(g, out, x, y):
+    half = where(eq(x, y), g / 2, g)
+    return where(gt(x, y), 0, half), where(lt(x, y), 0, half)
+
+
+@elementwise({"uif": "max({x}, {low})", "b": "{x} | {low}"}, numpy=np.maximum)
+def clamp_min(x, low):
+    """Each element, or `low` where that is larger; NaN wins."""
+
+
+@clamp_min.gradient
+def _(g, out, x, low):
+    below = lt(x, low)  # at the bound the gradient goes to x, unlike maximum's halves
+    return where(below, 0, g), where(below, g, 0)
+
+
+@elementwise({"uif": "min({x}, {high})", "b": "{x} & {high}"}, numpy=np.minimum)
+def clamp_max(x, high):
+    """Each element, or `high` where that is smaller; NaN wins."""
+
+
+@clamp_max.gradient
+def _(g, out, x, high):
+    above = gt(x, high)
+    return where(above, 0, g), where(above, g, 0)
+
+
+@elementwise("copysign({x}, {y})", numpy=np.copysign, promote="float")
+def copysign(x, y):
+    """The magnitude of x with the sign of y."""
+
+
+@copysign.gradient
+def _(g, out, x, y):
+    zero = eq(x, 0)
+    return where(zero, 0, g * (out / where(zero, 1, x))), full_of(0, y, g)
+
+
+@elementwise({"f": "hypot({x}, {y})"}, numpy=np.hypot, domain=(0.2, 3.0))
+def hypot(x, y):
+    """Length of the vector (x, y) without overflow on the way."""
+
+
+@hypot.gradient
+def _(g, out, x, y):
+    return g * (x / out), g * (y / out)
+
+
+@elementwise({"f": "nextafter({x}, {y})"}, numpy=np.nextafter)
+def nextafter(x, y):
+    """The next floating point number from x towards y."""
+
+
+@nextafter.gradient
+def _(g, out, x, y):  # PyTorch's: constant but for the step
+    return where(eq(x, y), 0, g), full_of(0, y, g)

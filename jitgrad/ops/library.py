@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from jitgrad.ir.op import library
+from jitgrad.ops.fill import zeros_of
 
 
 def _matmul_shape(a, b):
@@ -59,19 +60,6 @@ def _(g, y, base, value, chain):
     return write(g, zeros_of(value, g), chain=chain), apply_chain(g, chain)
 
 
-def zeros_of(like, g):
-    """Zeros of `like`'s shape and dtype, as a Node or a Tensor as `g` is."""
-    from jitgrad.ops.movement import expand, reshape
-
-    from jitgrad.ir.apply import const
-
-    shape = tuple(like.shape)
-    lift = getattr(type(g), "_from_node", None)
-    zero = const(0, like.dtype, like.device)
-    zero = zero if lift is None else lift(zero)
-    return expand(reshape(zero, shape=(1,) * len(shape)), shape=shape) if shape else zero
-
-
 def _cat_shape(*args):
     *shapes, axis = args
     first = shapes[0]
@@ -109,7 +97,8 @@ def _gather_shape(x, index, axis):
         i != axis and m > n for i, (n, m) in enumerate(zip(x, index, strict=False))
     ):
         raise RuntimeError(
-            f"gather: index of shape {tuple(index)} does not fit into {tuple(x)} outside axis {axis}"
+            f"gather: index of shape {tuple(index)} does not fit into {tuple(x)} "
+            f"outside axis {axis}"
         )
     return index
 
@@ -151,7 +140,9 @@ def _(g, y, x, index, src, axis):
 
 
 @library(
-    numpy=lambda x, index: np.take(x, index, 0), promote="first", shape=lambda x, index: index + x[1:]
+    numpy=lambda x, index: np.take(x, index, 0),
+    promote="first",
+    shape=lambda x, index: index + x[1:],
 )
 def take(x, index):
     """Rows of `x`: out[i..., :] = x[index[i...], :]; int64 index, checked."""
@@ -194,7 +185,10 @@ def _flip(x, axis):
     shape = tuple(x.shape)
     starts = tuple(n - 1 if i == axis else 0 for i, n in enumerate(shape))
     return slice_(
-        x, starts=starts, steps=tuple(-1 if i == axis else 1 for i in range(len(shape))), sizes=shape
+        x,
+        starts=starts,
+        steps=tuple(-1 if i == axis else 1 for i in range(len(shape))),
+        sizes=shape,
     )
 
 

@@ -76,12 +76,13 @@ def _slice_numpy(x, starts, steps, sizes):
 
 @movement(numpy=_slice_numpy, shape=lambda shape, starts, steps, sizes: sizes)
 def slice_(x, *, starts, steps, sizes):
-    """Element i along each axis is element start + i * step of the input (steps may be negative)."""
+    """Element i along an axis is element start + i * step of the input; steps may be negative."""
 
 
 @slice_.gradient
 def _(g, y, x, starts, steps, sizes):
-    from jitgrad.ops.library import write, zeros_of
+    from jitgrad.ops.fill import zeros_of
+    from jitgrad.ops.library import write
 
     return write(zeros_of(x, g), g, chain=(("slice", (starts, steps, sizes)),))
 

@@ -33,7 +33,9 @@ def _accumulate(dtype, axes):
     return dtype if dtype.kind == "f" else dt.int64
 
 
-@reduction("sum", numpy=lambda x, axes: x.sum(axes, keepdims=True), shape=_kept, promote=_accumulate)
+@reduction(
+    "sum", numpy=lambda x, axes: x.sum(axes, keepdims=True), shape=_kept, promote=_accumulate
+)
 def sum_(x, *, axes):
     """Sum over `axes`; integers and bools add up in int64."""
 
@@ -68,7 +70,8 @@ def min_(x, *, axes):
 
 def _share_ties(g, y, x, axes):
     """Equal shares to all positions that hold the extreme value, as PyTorch's amax does."""
-    from jitgrad.ops.elementwise import cast, eq
+    from jitgrad.ops.compare import eq
+    from jitgrad.ops.elementwise import cast
     from jitgrad.ops.movement import expand
 
     hit = cast(eq(x, expand(y, shape=x.shape)), dtype=x.dtype)
@@ -80,14 +83,22 @@ min_.gradient(_share_ties)
 
 
 @reduction(
-    "any", numpy=lambda x, axes: x.any(axes, keepdims=True), shape=_kept, promote="bool", gradient=None
+    "any",
+    numpy=lambda x, axes: x.any(axes, keepdims=True),
+    shape=_kept,
+    promote="bool",
+    gradient=None,
 )
 def any_(x, *, axes):
     """Whether any element over `axes` is true (bool operand)."""
 
 
 @reduction(
-    "all", numpy=lambda x, axes: x.all(axes, keepdims=True), shape=_kept, promote="bool", gradient=None
+    "all",
+    numpy=lambda x, axes: x.all(axes, keepdims=True),
+    shape=_kept,
+    promote="bool",
+    gradient=None,
 )
 def all_(x, *, axes):
     """Whether all elements over `axes` are true (bool operand)."""
