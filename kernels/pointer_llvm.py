@@ -24,6 +24,7 @@ ELEMENTS = {
     "b1": types.uint8,
 }
 
+
 class Ptr(types.Type):
     """Pointer to elements of `dtype` in alias scope `scope` of the kernel's `scopes` scopes."""
 

@@ -1,0 +1,183 @@
+"""What a kernel's machine code depends on: `key(kernel)`, a hash of every text and version behind it.
+
+The kernel's own body, the kernels/ functions it reaches (by name, transitively; never the whole
+library), the code generator, package versions, CPU and flags. Reads source text only, so a process
+that finds everything on disk imports neither kernels/ modules nor Numba. Imports `machine` alone.
+"""
+
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import os
+import platform
+import re
+
+import numpy as np
+
+from . import machine
+
+_PACKAGE = "jitgrad.kernels"
+_CODEGEN = (
+    (__name__, "compile.py"),
+    (__name__, "numba_target.py"),
+    (__name__, "numba_range.py"),
+    ("jitgrad.kernels", "pointer_llvm.py"),
+)
+_STATEMENT = re.compile(r"^(?=[A-Za-z_@])", re.MULTILINE)
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_DEF = re.compile(r"(?:@.*\n)*def\s+(\w+)")
+_FROM = re.compile(r"from\s+([.\w]+)\s+import\s+(.*)", re.DOTALL)
+_ASSIGN = re.compile(r"[\w, ]+ = ")
+_COMMENT = re.compile(r"^\s*#.*\n", re.MULTILINE)
+
+
+def key(kernel):
+    """The hash under which `kernel`'s machine code is kept."""
+    return _digest([body(kernel), repr(_shape(kernel.params)), environment(), *needs(kernel)])
+
+
+def body(kernel):
+    """The kernel's source without what cannot change its code: name, comments, module docstring."""
+    parts = [text for name, text in _statements(kernel.source) if name or text.startswith("from")]
+    text = _COMMENT.sub("", "".join(parts))
+    return re.sub(rf"\bdef {re.escape(kernel.name)}\(", "def kernel(", text)
+
+
+def needs(kernel):
+    """The texts of the kernels/ functions and constants that `kernel` reaches, in fixed order."""
+    own = _Module(kernel.source, "kernel")
+    reached, stack = {}, [(own, name) for name in own.texts]
+    while stack:
+        module, name = stack.pop()
+        if (module.name, name) in reached:
+            continue
+        reached[module.name, name] = module.texts.get(name, "")
+        for other, target in module.uses(name):
+            known = _module(other)
+            if known is None:
+                continue
+            if target in known.texts:
+                stack.append((known, target))
+            else:  # defined in a way this cannot see: depend on all of it
+                stack.extend((known, each) for each in known.texts)
+            for part in known.always:
+                stack.append((known, part))
+    return [f"{m}.{n}:{t}" for (m, n), t in sorted(reached.items()) if m != "kernel"]
+
+
+@functools.cache
+def environment():
+    """Versions, CPU and flags, as one line."""
+    name, features = machine.cpu()
+    codegen = _digest([_text(*file) for file in _CODEGEN])
+    versions = [f"{p}={importlib.metadata.version(p)}" for p in ("numba", "llvmlite")]
+    return " ".join(
+        [
+            f"codegen={codegen}",
+            f"python={platform.python_version()}",
+            f"numpy={np.__version__}",
+            *versions,
+            f"cpu={name}",
+            f"features={features}",
+            f"platform={platform.machine()}-{os.name}",
+        ]
+    )
+
+
+def _digest(parts):
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def _shape(params):
+    """Parameter names and types, scopes renamed by first use."""
+    scopes = {}
+    return [
+        (name, kind, *(scopes.setdefault(s, len(scopes)) for s in scope))
+        for name, kind, *scope in params
+    ]
+
+
+def _text(package, file):
+    """A source file of a package; the loader also reads from zip files."""
+    module = importlib.import_module(package)
+    folder = os.path.dirname(module.__file__)
+    return module.__loader__.get_data(os.path.join(folder, file)).decode()
+
+
+def _statements(source):
+    """(defined name or "", text) of each top-level statement; a chained assignment gives several."""
+    for text in _STATEMENT.split(source):
+        define = _DEF.match(text)
+        if define:
+            yield define[1], text
+        elif text.startswith(("import ", "from ")):
+            yield "", text
+        elif _ASSIGN.match(text):
+            targets, _, _ = text.partition("\n")[0].rpartition(" = ")
+            for target in _NAME.findall(targets):
+                yield target, text
+        elif text.startswith(("if ", "for ", "while ", "try", "with ", "del ")):
+            yield "<statement>", text
+
+
+class _Module:
+    """The top-level names of one source text and what each refers to."""
+
+    def __init__(self, source, name):
+        self.name = name
+        self.texts = {}
+        self.imports = {}
+        for defined, text in _statements(source):
+            if defined:
+                self.texts[defined] = self.texts.get(defined, "") + text
+            elif text.startswith("from "):
+                self._from(text)
+        self.always = [n for n in ("<statement>", "INLINE") if n in self.texts]
+
+    def _from(self, text):
+        found = _FROM.match(re.sub(r"#.*", "", text))
+        if not found:
+            return
+        origin, names = found.groups()
+        if origin.startswith("."):
+            origin = _PACKAGE + ("." + origin[1:] if origin[1:] else "")
+        if origin != _PACKAGE and not origin.startswith(_PACKAGE + "."):
+            return
+        for item in re.sub(r"[()\s]+", " ", names).split(","):
+            words = item.split()
+            if words:
+                target = (origin, words[0])
+                if origin == _PACKAGE:  # a whole module
+                    target = (f"{_PACKAGE}.{words[0]}", "*")
+                self.imports[words[-1]] = target
+
+    @functools.cache  # noqa: B019 - modules live as long as the process
+    def uses(self, name):
+        """(module, name) of all that the text of `name` mentions."""
+        found = []
+        for word in set(_NAME.findall(self.texts.get(name, ""))):
+            if word in self.imports:
+                found.append(self.imports[word])
+                found.append((self.imports[word][0] + "_llvm", "*"))
+            elif word in self.texts and word != name:
+                found.append((self.name, word))
+        return found
+
+
+_own_modules: dict[str, _Module] = {}
+
+
+@functools.cache
+def _module(name):
+    if name == "kernel":
+        return None
+    short = name.removeprefix(_PACKAGE + ".")
+    try:
+        return _Module(_text(_PACKAGE, short.replace(".", "/") + ".py"), name)
+    except FileNotFoundError:
+        return None
