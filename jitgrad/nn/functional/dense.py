@@ -1,0 +1,31 @@
+"""`linear` and `dropout`."""
+
+import jitgrad as jg
+
+
+def linear(input, weight, bias=None):
+    """x A^T + b: (*, in), (out, in), (out) -> (*, out).
+
+    >>> import jitgrad as jg
+    >>> linear(jg.ones(1, 3), jg.ones(2, 3), jg.ones(2)).tolist()
+    [[4.0, 4.0]]
+    """
+    output = input.matmul(weight.t())
+    return output if bias is None else output + bias
+
+
+def dropout(input, p=0.5, training=True, inplace=False):
+    """Each element becomes 0 with probability p, else x / (1 - p).
+
+    >>> import jitgrad as jg
+    >>> sorted(set(dropout(jg.ones(100), 0.5).tolist()))
+    [0.0, 2.0]
+    """
+    if p < 0.0 or p > 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    if not training:
+        return input
+    keep = jg.rand_like(input) >= p  # numbers in [0, 1): all pass for p = 0, none for p = 1
+    scale = 0.0 if p == 1 else 1.0 / (1.0 - p)
+    output = input * (keep.to(input.dtype) * scale)
+    return input.copy_(output) if inplace else output

@@ -1,0 +1,208 @@
+"""`Optimizer`, the base: parameter groups, state, saving, and the step that all share.
+
+A subclass gives `_numbers(group, step)`, the Python numbers of one step (they reach the kernel as
+run-time arguments, so a new learning rate compiles nothing), and `_update(...)`, elementwise
+operations on one parameter. Every parameter gets the same sequence of operations, so the compiler
+makes one step of many segments of them; `step` ends with a flush of everything pending.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from copy import deepcopy
+
+import jitgrad as jg
+from jitgrad.frontend import flush_all
+from jitgrad.optim.param_group import ParamGroup
+from jitgrad.optim.state import StateDict
+
+
+class Optimizer(StateDict):
+    """What all optimizers have; `params` are tensors, (name, tensor) pairs or dicts of a group.
+
+    >>> import jitgrad as jg
+    >>> p = jg.nn.Parameter(jg.ones(1))
+    >>> optimizer = jg.optim.SGD([p], lr=0.5)
+    >>> (p * 4).sum().backward()
+    >>> optimizer.step()
+    >>> p.tolist(), optimizer.param_groups[0]["lr"]
+    ([-1.0], 0.5)
+    """
+
+    def __init__(self, params, defaults):
+        super().__init__()
+        if isinstance(params, jg.Tensor):
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or "
+                f"dicts, but got {type(params).__name__}"
+            )
+        self.defaults = defaults
+        self.state = defaultdict(dict)
+        self.param_groups = []
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    def add_param_group(self, param_group):
+        """Add a group: a dict with "params" and what differs from the defaults.
+
+        >>> import jitgrad as jg
+        >>> optimizer = jg.optim.SGD([jg.zeros(1, requires_grad=True)], lr=0.5)
+        >>> optimizer.add_param_group({"params": [jg.zeros(1, requires_grad=True)], "lr": 0.1})
+        >>> [group["lr"] for group in optimizer.param_groups]
+        [0.5, 0.1]
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        params, names = _named(param_group["params"])
+        for param in params:
+            if not isinstance(param, jg.Tensor):
+                raise TypeError(
+                    f"optimizer can only optimize Tensors, but one of the params is {type(param)}"
+                )
+            if not (param.is_leaf or param.retains_grad):
+                raise ValueError("can't optimize a non-leaf Tensor")
+        if len({id(p) for p in params}) < len(params):
+            raise ValueError(
+                "optimizer contains a parameter group with duplicate parameters; remove one of them"
+            )
+        known = {id(p) for group in self.param_groups for p in group["params"]}
+        if any(id(p) in known for p in params):
+            raise ValueError("some parameters appear in more than one parameter group")
+        if self.param_groups and ("param_names" in self.param_groups[0]) != (names is not None):
+            raise ValueError("all optimizer param groups should be with/without names.")
+        group = ParamGroup(param_group)
+        group["params"] = params
+        if names is not None:
+            group["param_names"] = names
+        for name, default in self.defaults.items():
+            group.setdefault(name, default)
+        self._check(group)
+        self.param_groups.append(group)
+
+    def zero_grad(self, set_to_none=True):
+        """Forget all gradients, or fill them with zeros."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                if param.grad is None:
+                    continue
+                param.grad = None if set_to_none else jg.zeros_like(param.grad)
+
+    def step(self, closure=None):
+        """Update every parameter that has a gradient; returns what `closure` returns.
+
+        `closure` computes the loss again, gradients included.
+        """
+        args, kwargs = (closure,), {}
+        for hook in list(self._step_pre_hooks.values()):
+            changed = hook(self, args, kwargs)
+            if changed is not None:
+                if not (isinstance(changed, tuple) and len(changed) == 2):
+                    raise RuntimeError(
+                        f"{self.step} must return None or a tuple of (new_args, new_kwargs), "
+                        f"but got {changed}."
+                    )
+                args, kwargs = changed
+                closure = args[0] if args else kwargs.get("closure")
+        loss = None
+        if closure is not None:
+            with jg.enable_grad():
+                loss = closure()
+        with jg.no_grad():
+            for group in self.param_groups:
+                self._step_group(group)
+        for hook in list(self._step_post_hooks.values()):
+            hook(self, args, kwargs)
+        flush_all()
+        return loss
+
+    def _step_group(self, group):
+        numbers = {}  # by step count: parameters of a group rarely differ in it
+        for param in group["params"]:
+            grad = param.grad
+            if grad is None:
+                continue
+            state = self.state[param]
+            if "step" not in state:
+                loaded = bool(state)  # from PyTorch's SGD, which keeps no count
+                state["step"] = int(loaded)
+                if not loaded:
+                    self._start(param, state, group)
+            step = state["step"] = state["step"] + 1
+            if step not in numbers:
+                numbers[step] = self._numbers(group, step)
+            self._update(param, -grad if group["maximize"] else grad, state, group, numbers[step])
+
+    def _check(self, group):
+        """Refuse values out of range; called for every new group."""
+
+    def _start(self, param, state, group):
+        """Put the state of a parameter before its first step."""
+
+    def _numbers(self, group, step):
+        """The Python numbers of step `step` (1, 2, ...): a function of its arguments alone."""
+        raise NotImplementedError
+
+    def _update(self, param, grad, state, group, numbers):
+        """Write the new parameter and state in place."""
+        raise NotImplementedError
+
+    def __repr__(self):
+        lines = [f"{type(self).__name__} ("]
+        for index, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {index}")
+            for key in sorted(group):
+                if key != "params":
+                    lines.append(f"    {key}: {group[key]}")
+        return "\n".join([*lines, ")"])
+
+    def __deepcopy__(self, memo):
+        copy = type(self).__new__(type(self))
+        memo[id(self)] = copy
+        copy.__dict__.update({key: deepcopy(value, memo) for key, value in self.__dict__.items()})
+        return copy
+
+
+def _named(params):
+    """(tensors, names or None) of a group's "params"."""
+    if isinstance(params, jg.Tensor):
+        params = [params]
+    elif isinstance(params, set):
+        raise TypeError(
+            "optimizer parameters need to be organized in ordered collections, but the ordering "
+            "of tensors in sets will change between runs. Please use a list instead."
+        )
+    elif not isinstance(params, Iterable):
+        raise TypeError(f"'{type(params).__name__}' object is not iterable")
+    params = list(params)
+    named = [isinstance(param, tuple) for param in params]
+    if not any(named):
+        return params, None
+    if not all(named):
+        raise ValueError(
+            "all optimizer params should be with/without names. Some param names are missing"
+        )
+    return [param for _, param in params], [name for name, _ in params]
+
+
+def zeros(param):
+    """State of a parameter's shape and dtype, already computed: the first step then runs the same
+    kernel as the others."""
+    return jg.zeros_like(param.detach()).realize()
+
+
+def refuse(optimizer, **options):
+    """`capturable` and `differentiable` are not supported; `foreach` and `fused` change nothing."""
+    for name, value in options.items():
+        if value:
+            raise NotImplementedError(f"{type(optimizer).__name__}: {name}")
+
+
+def at_least(least, **values):
+    """Refuse numbers below a bound; a value that is a tensor is not read."""
+    for name, value in values.items():
+        if not isinstance(value, jg.Tensor) and not value >= least:
+            raise ValueError(f"Invalid {name.replace('_', ' ')}: {value}")
