@@ -30,12 +30,28 @@ def _demo(data, epochs, modes, picture):
     """Train one digit classifier in each mode, from the same seed, and compare them."""
     from jitgrad.cli import demo
 
-    try:
-        demo.run(data, epochs, tuple(modes.split(",")), picture)
-    except (ValueError, FileNotFoundError) as error:
-        raise click.ClickException(str(error)) from None
+    demo.run(data, epochs, tuple(modes.split(",")), picture)
 
 
-@main.group("cache")
-def _cache():
-    """The disk cache of machine code."""
+@main.group("cache", invoke_without_command=True)
+@click.pass_context
+def _cache(context):
+    """The disk cache of machine code: where, how much."""
+    if context.invoked_subcommand is None:
+        from jitgrad.cli.report import cache
+
+        lines, faults = cache()
+        click.echo(
+            "\n".join([*lines, *(f"wrong: {what}\n  mend: {mend}" for what, mend in faults)])
+        )
+
+
+@_cache.command("clear")
+def _clear():
+    """Remove every kernel; the next process compiles again."""
+    from jitgrad.runtime import cache
+
+    folder, count, _ = cache.summary()
+    if folder is not None:
+        cache.trim(folder, max_bytes=0, max_files=0)
+    click.echo(f"removed {count} kernels from {folder}")

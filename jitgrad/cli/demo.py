@@ -28,8 +28,8 @@ def run(folder, epochs, modes, picture):
     """Train on MNIST's files in `folder`, or on the digits in the package, in each of `modes`."""
     unknown = [mode for mode in modes if mode not in MODES]
     if unknown:
-        raise ValueError(f"--modes: no mode {unknown[0]!r}; there are {', '.join(MODES)}")
-    data, hidden = (digits(), 64) if folder is None else (mnist(folder), 128)
+        raise click.UsageError(f"--modes: no mode {unknown[0]!r}; there are {', '.join(MODES)}")
+    data, hidden = (digits(), 64) if folder is None else (_mnist(folder), 128)
     epochs = epochs or (30 if folder is None else 10)
     inputs = data.train_images.shape[1]
     click.echo(f"{data.story}\nnetwork {inputs}-{hidden}-10, Adam, {epochs} epochs, batch {BATCH}")
@@ -37,6 +37,13 @@ def run(folder, epochs, modes, picture):
     for line in (*table(runs), "", fused(runs), built(), curves(runs)):
         click.echo(line)
     click.echo(pictures.draw(runs, picture))
+
+
+def _mnist(folder):
+    try:
+        return mnist(folder)
+    except RuntimeError as error:
+        raise click.UsageError(f"--data: {error}") from None
 
 
 def table(runs):

@@ -10,17 +10,11 @@ import platform
 import re
 import sys
 import tomllib
+import warnings
 from pathlib import Path
 
+CACHE_DIR = "JITGRAD_CACHE_DIR"
 FEATURES = ("sse4.2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bf16", "neon", "sve")
-SWITCHES = {
-    "DEBUG": re.compile("[0-4]"),
-    "JIT": re.compile("[01]"),
-    "FUSE": re.compile("[01]"),
-    "CHECK": re.compile("[01]"),
-    "DEVICE": re.compile("cpu"),
-    "CACHE_DIR": re.compile(".+"),
-}
 
 
 def report():
@@ -124,31 +118,31 @@ def threads():
 
 
 def cache():
-    """Where machine code is kept, how much of it, and whether it can be written."""
-    from jitgrad.runtime import switches
+    """Where machine code is kept and how much of it, or why none is kept."""
+    from jitgrad.runtime import cache
 
-    folder = switches.cache_dir()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        folder, files, size = cache.summary()
     if folder is None:
-        fault = ("no usable cache directory: every process compiles again", _MOVE)
-        return [_line("cache", "in memory only")], [fault]
-    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-    text = f"{folder}: {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB"
-    return [_line("cache", text)], []
-
-
-_MOVE = "export JITGRAD_CACHE_DIR=/path/of/a/private/folder"
+        mend = f"export {CACHE_DIR}=/path/of/a/private/folder"
+        return [_line("cache", "in memory only")], [(str(entry.message), mend) for entry in said]
+    return [_line("cache", f"{folder}: {files} kernels, {size / 1e6:.1f} MB")], []
 
 
 def switches():
     """The six switches as set, and what looks like one but is none."""
-    named = {key: value for key, value in os.environ.items() if key.startswith("JITGRAD_")}
+    from jitgrad.runtime import switches
+
+    found = {key: value for key, value in sorted(os.environ.items()) if key.startswith("JITGRAD_")}
     faults = []
-    for key, value in sorted(named.items()):
-        allowed = SWITCHES.get(key.removeprefix("JITGRAD_"))
-        if allowed is None:
-            names = ", ".join(f"JITGRAD_{name}" for name in SWITCHES)
-            faults.append((f"{key} is not a switch; there are {names}", f"unset {key}"))
-        elif not allowed.fullmatch(value):
-            faults.append((f"{key}={value}: must match {allowed.pattern}", f"unset {key}"))
-    text = " ".join(f"{key}={value}" for key, value in sorted(named.items()))
-    return [_line("switches", text or "none set")], faults
+    for key in found:
+        if key not in switches.NAMES:
+            faults.append((f"{key} is no switch; those are {', '.join(switches.NAMES)}", key))
+            continue
+        try:
+            getattr(switches, key.removeprefix("JITGRAD_").lower())()
+        except ValueError as error:
+            faults.append((str(error), key))
+    text = " ".join(f"{key}={value}" for key, value in found.items())
+    return [_line("switches", text or "none set")], [(what, f"unset {key}") for what, key in faults]

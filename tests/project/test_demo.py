@@ -61,7 +61,7 @@ def test_mnist_without_training_files_is_split(root, tmp_path):
     ("arguments", "message"),
     [
         (("--modes", "fast"), "no mode 'fast'; there are eager, lazy, compiled"),
-        (("--data", "."), "no t10k-images-idx3-ubyte nor t10k-images-idx3-ubyte.gz in ."),
+        (("--data", "."), "--data: Dataset not found: no t10k-images-idx3-ubyte"),
     ],
 )
 def test_mistakes(root, tmp_path, arguments, message):
@@ -69,7 +69,7 @@ def test_mistakes(root, tmp_path, arguments, message):
     done = subprocess.run(
         command, cwd=tmp_path, env={"PYTHONPATH": str(root)}, capture_output=True, text=True
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -6,11 +6,12 @@ import sys
 import pytest
 
 from jitgrad.cli import report
+from jitgrad.runtime import switches
 
 
 @pytest.fixture(autouse=True)
 def unset(monkeypatch):
-    for name in (*(f"JITGRAD_{name}" for name in report.SWITCHES), "NUMBA_CPU_NAME"):
+    for name in (*switches.NAMES, "NUMBA_CPU_NAME"):
         monkeypatch.delenv(name, raising=False)
 
 
