@@ -1,0 +1,474 @@
+"""Which values share a kernel.
+
+A group iterates over a domain of axis classes, rows first, then columns. Values join the group of
+a producer or of a sibling that reads the same memory when their index maps agree and the group
+stays convex (no path leaves it and comes back). Nothing is recognised by name: softmax, layer norm
+and cross entropy become one kernel because their reductions share (rows, columns).
+Entry: `fuse(graph) -> list[Group]`. Imports: ir, compiler.values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jitgrad.compiler.lower import Graph
+from jitgrad.compiler.values import ONE, Access, Dims, Value
+from jitgrad.ir.op import OPS
+
+MAX_VALUES = 96  # computed values in a group
+MAX_MEMORY = 40  # distinct loads and stores in a group
+
+Positions = tuple[int, ...]
+
+
+@dataclass(eq=False, slots=True)
+class Group:
+    """Values computed by one kernel.
+
+    kind: "map", "row", "column", "partial", "matmul" or "routine".
+    domain: axis classes iterated over; the first `split` are rows (None: not decided).
+    place: value -> domain positions of its axes that are not of size 1.
+    """
+
+    id: int
+    kind: str
+    domain: Dims
+    split: int | None
+    values: list[Value] = field(default_factory=list)
+    place: dict[Value, Positions] = field(default_factory=dict)
+    before: int = 0  # bit set of groups this one needs
+    reads: set[object] = field(default_factory=set)
+
+
+def trivial(value: Value) -> bool:
+    """Cheap to compute again wherever it is read: built from numbers and counters only."""
+    if value.kind in ("const", "scalar", "iota"):
+        return True
+    if value.kind != "map" or value.store is not None or OPS_CHECK(value):
+        return False
+    depth = 0
+    stack = [value]
+    while stack:
+        v = stack.pop()
+        depth += 1
+        if depth > 24:
+            return False
+        for a in v.inputs:
+            w = a.value
+            if w.kind in ("const", "scalar", "iota"):
+                continue
+            if w.kind == "leaf" and not w.space and not value.space:
+                continue
+            if w.kind != "map" or OPS_CHECK(w) or any(m[0] == "slice" for m in a.moves):
+                return False
+            if a.injection() is None:
+                return False
+            stack.append(w)
+        if value.space and any(a.injection() is None for a in v.inputs if a.value.kind == "iota"):
+            return False
+    return True
+
+
+def OPS_CHECK(value: Value) -> bool:
+    """Whether the value's op can fail at run time."""
+    return value.op in OPS and OPS[value.op].check is not None
+
+
+class Fusion:
+    """State of one fusion."""
+
+    def __init__(self, graph: Graph, enabled: bool) -> None:
+        self.graph = graph
+        self.enabled = enabled
+        self.groups: dict[int, Group] = {}
+        self.of: dict[Value, Group] = {}
+        self.uses: dict[Value, int] = {}
+        self.outputs = set(graph.outputs)
+        self.trivial = {v for v in graph.values if trivial(v)}
+        for v in graph.values:
+            for a in v.inputs:
+                self.uses[a.value] = self.uses.get(a.value, 0) + 1
+        for v in graph.outputs:
+            self.uses[v] = self.uses.get(v, 0) + 1
+        self.live = self._live()
+
+    def _live(self) -> set[Value]:
+        seen: set[Value] = set()
+        stack = list(self.graph.outputs)
+        while stack:
+            v = stack.pop()
+            if v in seen:
+                continue
+            seen.add(v)
+            stack.extend(a.value for a in v.inputs)
+            stack.extend(v.after)
+            if v.store is not None:
+                stack.append(v.store.value)
+        return seen
+
+    # -- the walk -------------------------------------------------------------------------------
+
+    def run(self) -> list[Group]:
+        for v in self.graph.values:
+            if v not in self.live or v.kind in ("leaf", "const", "scalar", "iota", "empty"):
+                continue
+            if v.kind == "random" or v.kind == "alias":
+                continue
+            if v in self.trivial and v not in self.outputs and not self._stored_use(v):
+                continue
+            self.place(v)
+        return self.ordered()
+
+    def _stored_use(self, v: Value) -> bool:
+        """Whether some reader needs the value in memory."""
+        return any(
+            a.value is v and (w.kind in ("matmul", "routine") or (w.kind == "gather" and k == 0)
+                              or (w.kind == "alias") or a.injection() is None)
+            for w in self.graph.values if w in self.live
+            for k, a in enumerate(w.inputs)
+        )
+
+    def place(self, v: Value) -> None:
+        """Put `v` into the best group it may join, or into a new one."""
+        kind, domain, split, pos = home(v)
+        needs = self.needs(v)
+        if self.enabled and v.kind in ("map", "gather", "reduce", "partial", "combine"):
+            for group in self.candidates(v):
+                if self.join(v, group, kind, domain, split, pos, needs):
+                    self.absorb(v, group)
+                    return
+        group = Group(len(self.groups), kind, domain, split)
+        self.groups[group.id] = group
+        self.add(v, group, pos, needs)
+        if self.enabled:
+            self.absorb(v, group)
+
+    def needs(self, v: Value) -> list[Group]:
+        """Groups whose results `v` reads, trivial values looked through."""
+        out: dict[int, Group] = {}
+        stack = [a.value for a in v.inputs] + list(v.after)
+        if v.store is not None:
+            stack.append(v.store.value)
+        seen: set[Value] = set()
+        while stack:
+            w = stack.pop()
+            if w in seen:
+                continue
+            seen.add(w)
+            group = self.of.get(w)
+            if group is not None:
+                out[group.id] = group
+            else:
+                stack.extend(a.value for a in w.inputs)
+                stack.extend(w.after)
+        return list(out.values())
+
+    def candidates(self, v: Value) -> list[Group]:
+        """Groups of producers, newest first, then groups that read what `v` reads."""
+        found: dict[int, Group] = {}
+        for a in v.inputs:
+            for w in self._behind(a.value):
+                group = self.of.get(w)
+                if group is not None:
+                    found[group.id] = group
+        first = sorted(found.values(), key=lambda g: (g.kind == "map", -g.id))
+        keys = {a.key() for a in v.inputs if a.value.space}
+        rest = [
+            g for g in self.groups.values()
+            if g.id not in found and g.kind in ("map", "row", "partial") and g.reads & keys
+        ]
+        return first + rest[::-1]
+
+    def _behind(self, w: Value) -> list[Value]:
+        if w not in self.trivial or w in self.of:
+            return [w]
+        return [x for a in w.inputs for x in self._behind(a.value)]
+
+    # -- joining --------------------------------------------------------------------------------
+
+    def join(
+        self, v: Value, group: Group, kind: str, domain: Dims, split: int | None,
+        pos: Positions, needs: list[Group],
+    ) -> bool:
+        if len(group.values) >= MAX_VALUES or len(group.reads) >= MAX_MEMORY:
+            return False
+        bit = 1 << group.id
+        if any(p is not group and p.before & bit for p in needs):
+            return False
+        where = self.fit(v, group, kind, domain, split, pos)
+        if where is None:
+            return False
+        new_kind, new_domain, new_split, new_pos = where
+        # every value of the group that v reads must be read element by element
+        for a in v.inputs:
+            for x, at in self.flows(a, new_pos_of(v, new_pos, new_domain)):
+                if self.of.get(x) is group and (at is None or at != group.place.get(x)):
+                    return False
+        if v.kind == "gather" and self.of.get(v.inputs[0].value) is group:
+            return False
+        if v.store is not None and self.of.get(v.store.value) is group:
+            return False
+        if any(self.of.get(x) is group for x in v.after):
+            return False
+        group.kind, group.domain, group.split = new_kind, new_domain, new_split
+        self.add(v, group, new_pos, needs)
+        return True
+
+    def flows(self, a: Access, pos: Positions | None) -> list[tuple[Value, Positions | None]]:
+        """Non-trivial values behind an access with the domain positions they are read at."""
+        at = carried(a, pos)
+        w = a.value
+        if w in self.trivial and w not in self.of:
+            out = []
+            for b in w.inputs:
+                out += self.flows(b, at)
+            return out
+        return [(w, at)]
+
+    def fit(
+        self, v: Value, group: Group, kind: str, domain: Dims, split: int | None, pos: Positions
+    ) -> tuple[str, Dims, int | None, Positions] | None:
+        """How the group would look with `v` in it: kind, domain, split, v's positions."""
+        if group.kind in ("routine",) or kind in ("routine", "matmul"):
+            return None
+        if kind == "map":
+            if domain == group.domain:
+                return group.kind, group.domain, group.split, pos
+            if group.kind in ("row", "map") and group.split is not None:
+                rows = group.domain[: group.split]
+                if domain == rows and rows:
+                    return group.kind, group.domain, group.split, pos
+            if group.kind == "map" and not group.domain and not domain:
+                return group.kind, group.domain, group.split, pos
+            # a row value's readers: its group grows columns
+            if group.kind == "map" and group.split is None and group.domain and (
+                len(domain) > len(group.domain) and domain[: len(group.domain)] == group.domain
+            ):
+                return "map", domain, len(group.domain), pos
+            if group.kind == "row" and group.split == len(group.domain):
+                return None
+            return None
+        if kind == "row":
+            if group.kind in ("map", "row") and group.domain == domain and (
+                group.split in (None, split)
+            ):
+                return "row", domain, split, pos
+            if group.kind == "map" and group.split is None and group.domain and (
+                group.domain == domain[:split]
+            ):
+                return "row", domain, split, pos
+            return None
+        if kind == "partial":
+            if group.kind in ("map", "partial") and group.domain == domain and group.split is None:
+                return "partial", domain, None, pos
+            return None
+        if kind == "column":
+            if group.kind == "column" and group.domain == domain and group.split == split:
+                return "column", domain, split, pos
+            if group.kind == "map" and group.domain == domain and group.split is None and all(
+                self.uses.get(w, 0) == 1 and w not in self.outputs for w in group.values
+            ):
+                return "column", domain, split, pos
+            return None
+        return None
+
+    def add(self, v: Value, group: Group, pos: Positions, needs: list[Group]) -> None:
+        group.values.append(v)
+        group.place[v] = pos
+        self.of[v] = group
+        for a in v.inputs:
+            if a.value.space and self.of.get(a.value) is not group:
+                group.reads.add(a.key())
+        self.order(group, needs)
+
+    def order(self, group: Group, needs: list[Group]) -> None:
+        gained = 0
+        for p in needs:
+            if p is not group:
+                gained |= p.before | (1 << p.id)
+        if gained & ~group.before:
+            group.before |= gained
+            bit = 1 << group.id
+            for other in self.groups.values():
+                if other.before & bit:
+                    other.before |= group.before
+
+    # -- merging groups -------------------------------------------------------------------------
+
+    def absorb(self, v: Value, group: Group) -> None:
+        """Merge groups of v's other producers into v's group where that is legal."""
+        for a in v.inputs:
+            at_v = new_pos_of(v, group.place[v], group.domain)
+            for w, at in self.flows(a, at_v):
+                other = self.of.get(w)
+                if other is None or other is group or at is None:
+                    continue
+                self.merge(other, group, w, at)
+
+    def merge(self, a: Group, b: Group, through: Value, at: Positions) -> bool:
+        """Move the values of `a` into `b`; `through` (in a) is read by b at positions `at`."""
+        if a.kind not in ("map", "row", "partial") or b.kind not in ("map", "row", "partial", "column"):
+            return False
+        if len(a.values) + len(b.values) > MAX_VALUES or len(a.reads | b.reads) > MAX_MEMORY:
+            return False
+        bit_a, bit_b = 1 << a.id, 1 << b.id
+        for h in self.groups.values():
+            if h is a or h is b:
+                continue
+            bit = 1 << h.id
+            if (b.before & bit and h.before & bit_a) or (a.before & bit and h.before & bit_b):
+                return False
+        if any(x.store is not None for x in a.values + b.values) and a.kind != "map":
+            return False
+        plan = self.overlay(a, b, a.place[through], at)
+        if plan is None:
+            return False
+        kind, domain, split, shift_a, shift_b = plan
+        place = {x: tuple(shift_a[p] for p in pos) for x, pos in a.place.items()}
+        place.update({x: tuple(shift_b[p] for p in pos) for x, pos in b.place.items()})
+        if not self.consistent(a.values + b.values, place, domain):
+            return False
+        if kind == "column" and any(
+            self.uses.get(x, 0) != sum(self.of.get(r) is b or self.of.get(r) is a
+                                       for r in self.readers(x)) or x in self.outputs
+            for x in a.values if len(place[x]) != len(domain)
+        ):
+            return False
+        b.values = sorted(a.values + b.values, key=lambda x: x.id)
+        b.kind, b.domain, b.split, b.place = kind, domain, split, place
+        b.reads |= a.reads
+        for x in a.values:
+            self.of[x] = b
+        del self.groups[a.id]
+        b.before = (a.before | b.before) & ~(bit_a | bit_b)
+        for h in self.groups.values():
+            if h is not b and h.before & (bit_a | bit_b):
+                h.before = (h.before & ~bit_a) | bit_b | b.before
+        self.alias_id(a, b)
+        return True
+
+    def alias_id(self, a: Group, b: Group) -> None:
+        """Groups that needed `a` need `b` now; ids are never used again."""
+        self.groups = dict(self.groups)
+
+    def readers(self, x: Value) -> list[Value]:
+        return [w for w in self.graph.values if w in self.live for r in w.inputs if r.value is x]
+
+    def overlay(
+        self, a: Group, b: Group, own: Positions, at: Positions
+    ) -> tuple[str, Dims, int | None, dict[int, int], dict[int, int]] | None:
+        """One domain for both groups: positions of a's axes and of b's axes in it."""
+        link = dict(zip(own, at, strict=True))
+        extra = [p for p in range(len(a.domain)) if p not in link]
+        identity_b = {p: p for p in range(len(b.domain))}
+        if not extra:
+            if any(y <= x for x, y in zip(at, at[1:], strict=False)):
+                return None
+            if a.domain == b.domain:
+                if a.split is not None and b.split is not None and a.split != b.split:
+                    return None
+                kinds = {a.kind, b.kind} - {"map"}
+                if len(kinds) > 1:
+                    return None
+                if kinds == {"partial"} and (a.split, b.split) != (None, None):
+                    return None
+                kind = kinds.pop() if kinds else "map"
+                if kind == "column" and a.split is not None:
+                    return None
+                split = b.split if b.split is not None else a.split
+                return kind, b.domain, split, link, identity_b
+            # a is of fewer axes: scalars anywhere if nothing is stored, else whole rows
+            if not a.domain:
+                return None
+            if at != tuple(range(len(at))) or a.kind != "map" or a.split is not None:
+                return None
+            if b.kind == "row" and b.split == len(at):
+                return "row", b.domain, b.split, link, identity_b
+            if b.kind == "map" and b.split in (None, len(at)):
+                return "map", b.domain, len(at), link, identity_b
+            return None
+        # a reduces: its columns meet b's remaining axes
+        if a.kind != "row" or a.split is None or own != tuple(range(a.split)):
+            return None
+        if at != tuple(range(a.split)):
+            return None
+        rest = b.domain[a.split :]
+        if rest == a.domain[a.split :] and b.kind in ("map", "row") and b.split in (None, a.split):
+            return "row", b.domain, a.split, {p: p for p in range(len(a.domain))}, identity_b
+        if not rest and b.kind == "map" and b.split is None:
+            return "row", a.domain, a.split, {p: p for p in range(len(a.domain))}, identity_b
+        return None
+
+    def consistent(self, values: list[Value], place: dict[Value, Positions], domain: Dims) -> bool:
+        """Whether every value is read at the positions it is computed at."""
+        members = set(values)
+        for v in values:
+            for a in v.inputs:
+                for w, at in self.flows(a, new_pos_of(v, place[v], domain)):
+                    if w in members and (at is None or at != place[w]):
+                        return False
+            if v.kind == "gather" and v.inputs[0].value in members:
+                return False
+            if any(x in members for x in v.after):
+                return False
+        return True
+
+    def ordered(self) -> list[Group]:
+        """Groups, each after what it needs; ties by first value, so that the order is stable."""
+        for g in self.groups.values():
+            g.values.sort(key=lambda v: v.id)
+        needs = {
+            g: {p for v in g.values for p in self.needs(v) if p is not g}
+            for g in self.groups.values()
+        }
+        out: list[Group] = []
+        done: set[Group] = set()
+        left = sorted(self.groups.values(), key=lambda g: g.values[-1].id)
+        while left:
+            ready = [g for g in left if needs[g] <= done]
+            assert ready, "the groups form a cycle"
+            done.update(ready)
+            out += ready
+            left = [g for g in left if g not in done]
+        return out
+
+
+def home(v: Value) -> tuple[str, Dims, int | None, Positions]:
+    """Kind, domain, split and own positions of a value alone."""
+    if v.kind == "reduce":
+        dims = v.inputs[0].dims
+        domain = tuple(c for c in dims if c != ONE)
+        reduced = sum(dims[a] != ONE for a in v.attrs)
+        if v.mode == "row":
+            k = len(domain) - reduced
+            return "row", domain, k, tuple(range(k))
+        return "column", domain, reduced, tuple(range(reduced, len(domain)))
+    if v.kind == "partial":
+        return "partial", tuple(c for c in v.inputs[0].dims if c != ONE), None, ()
+    if v.kind in ("matmul", "routine"):
+        return v.kind, v.space, None, tuple(range(len(v.space)))
+    return "map", v.space, None, tuple(range(len(v.space)))
+
+
+def new_pos_of(v: Value, pos: Positions, domain: Dims) -> Positions:
+    """Domain positions of the axes `v` reads its inputs over."""
+    return tuple(range(len(domain))) if v.kind in ("reduce", "partial") else pos
+
+
+def carried(a: Access, pos: Positions | None) -> Positions | None:
+    """Domain positions of the accessed value's axes when the reader's stand at `pos`."""
+    if pos is None:
+        return None
+    if a.value.kind in ("const", "scalar"):
+        return ()
+    inject = a.injection()
+    if inject is None:
+        return None
+    real = [i for i, c in enumerate(a.dims) if c != ONE]
+    rank = {axis: k for k, axis in enumerate(real)}
+    return tuple(pos[rank[inject[i]]] for i in a.value.axes)
+
+
+def fuse(graph: Graph, enabled: bool = True) -> list[Group]:
+    """Groups in an order in which they can run."""
+    return Fusion(graph, enabled).run()

@@ -1,0 +1,54 @@
+"""`Kernel`: readable source plus typed parameters, and how its arguments are found at run time.
+
+Plain data: no backend, no size, no pointer. Imports: compiler.values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+# How an argument is found at run time:
+#   ("memory", Access)            address of the viewed value
+#   ("own", Value)                address of the value's own buffer
+#   ("size", (class, ...))        product of sizes
+#   ("chunks", (class, ...))      number of reduction chunks of that many elements
+#   ("stride", Access, axis)      stride of the viewed value, in elements
+#   ("scalar", snapshot node)     the user's number
+#   ("slot", snapshot node, i)    an attribute
+#   ("extent", Access, axis)      size of one axis of the viewed value
+#   ("leading", Access)           leading dimension of a matrix operand
+#   ("tile", Value)               rows per panel of a product
+#   ("panels", Value)             panels over all batches
+Spec = tuple[Any, ...]
+
+
+@dataclass(eq=False, slots=True)
+class Kernel:
+    """One fused group as source.
+
+    Attributes:
+        name: meaning and hash: the function's name and the file's stem.
+        source: a Python module with one function
+            `name(error, *params, lo, hi, scratch) -> code`.
+        params: (name, type) in order; "f32*" is a pointer, "f32" a value.
+        specs: where each argument comes from.
+        units: spec of the work range.
+        unit_size: spec of elements per unit, to choose a grain.
+        scratch: list of (classes, bytes per element) or fixed bytes needed per thread.
+        serial: runs on one thread: a few numbers only.
+        checks: snapshot node of each check in the kernel, by the number it reports.
+        flops: (operations, classes) terms.
+    """
+
+    name: str
+    source: str
+    params: tuple[tuple[str, str], ...]
+    specs: tuple[Spec, ...]
+    units: Spec
+    unit_size: Spec
+    scratch: list[tuple[tuple[int, ...], int]] = field(default_factory=list)
+    serial: bool = False
+    combine: bool = False
+    checks: list[int] = field(default_factory=list)
+    flops: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)

@@ -1,0 +1,28 @@
+"""Which file of `kernels/` defines a function, and how an element type is spelt in source.
+
+Entry: `module_of`. Imports: kernels.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+
+_MODULES = (
+    "intrinsics", "math", "math64", "arith", "reduce", "random", "scan", "sort", "gather",
+    "gemm", "errors",
+)  # fmt: skip
+
+NUMPY = {
+    "f32": "np.float32", "f64": "np.float64", "i8": "np.int8", "i16": "np.int16",
+    "i32": "np.int32", "i64": "np.int64", "u8": "np.uint8", "b1": "bool",
+}  # fmt: skip
+
+
+@cache
+def module_of(function: str) -> str:
+    """The module of `kernels/` that defines `function`."""
+    for name in _MODULES:
+        if hasattr(importlib.import_module(f"jitgrad.kernels.{name}"), function):
+            return name
+    raise LookupError(f"no kernel function {function!r}")

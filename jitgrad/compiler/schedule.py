@@ -1,0 +1,168 @@
+"""`Schedule`: kernels in order with a buffer plan. Plain data, made once per structural key.
+
+Entry: `build(snapshot, fuse) -> Schedule`. Imports: ir, compiler.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jitgrad.compiler.emit import write
+from jitgrad.compiler.fuse import Fusion, Group
+from jitgrad.compiler.kernel import Kernel
+from jitgrad.compiler.lower import lower
+from jitgrad.compiler.snapshot import Snapshot
+from jitgrad.compiler.values import Value
+
+
+@dataclass(slots=True)
+class Step:
+    """One launch: kernels of one source over segments that do not depend on each other."""
+
+    kernels: list[Kernel]
+    sources: list[list[int]]  # per kernel: snapshot nodes computed there
+
+    @property
+    def name(self) -> str:
+        """Name of the one source."""
+        return self.kernels[0].name
+
+    @property
+    def combine(self) -> bool:
+        """Whether the step only finishes a reduction or computes a few numbers."""
+        return self.kernels[0].combine
+
+
+@dataclass(slots=True)
+class Schedule:
+    """Steps in order and the buffers they fill.
+
+    Attributes:
+        steps: launches, each after what it needs.
+        outputs: per wanted snapshot node, the value whose buffer becomes its memory.
+        buffers: every value with memory of its own.
+        last_use: buffer -> last step that touches it.
+        first_use: buffer -> first step that touches it.
+        classes: axis class -> (snapshot node, axis) to read its size from.
+        fired: names of the rewrites that applied.
+    """
+
+    steps: list[Step]
+    outputs: list[Value]
+    buffers: list[Value]
+    first_use: dict[Value, int]
+    last_use: dict[Value, int]
+    classes: dict[int, tuple[int, int]]
+    fired: list[str] = field(default_factory=list)
+
+    @property
+    def kernel_count(self) -> int:
+        """Launches that are not mere combine steps."""
+        return sum(not s.combine for s in self.steps)
+
+
+def memory_of(v: Value) -> Value:
+    """The value whose buffer holds `v`."""
+    while True:
+        if v.kind == "alias":
+            v = v.inputs[0].value
+        elif v.store is not None:
+            v = v.store.value
+        else:
+            return v
+
+
+def build(snap: Snapshot, fuse: bool = True) -> Schedule:
+    """Lower, fuse, write."""
+    graph = lower(snap)
+    fusion = Fusion(graph, fuse)
+    groups = fusion.run()
+    stored = stored_values(fusion, groups)
+    inline = {v for v in fusion.trivial if v not in fusion.of}
+    steps: list[tuple[Step, set[Group]]] = []
+    for g in groups:
+        kernel = write(g, stored, inline)
+        sources = sorted({v.source for v in g.values})
+        add_step(steps, g, kernel, sources, fusion)
+    order = [s for s, _ in steps]
+    first, last = uses(order, graph.outputs)
+    buffers = list(first)
+    return Schedule(
+        order, graph.outputs, buffers, first, last, graph.classes, graph.fired
+    )  # fmt: skip
+
+
+def stored_values(fusion: Fusion, groups: list[Group]) -> set[Value]:
+    """Values that some other kernel, or the user, reads from memory."""
+    out = {v for v in fusion.graph.outputs}
+    for g in groups:
+        members = set(g.values)
+        for v in g.values:
+            if v.kind == "partial":
+                out.add(v)
+            for a in v.inputs:
+                stack = [a.value]
+                while stack:
+                    w = stack.pop()
+                    if w in fusion.of:
+                        if w not in members:
+                            out.add(w)
+                    elif w.kind == "alias":
+                        stack.append(w.inputs[0].value)
+                        out.add(memory_of(w))
+                    elif w in fusion.trivial:
+                        stack += [b.value for b in w.inputs]
+            if v.store is not None:
+                out.add(memory_of(v))
+    out |= {memory_of(v) for v in out}
+    return out
+
+
+def add_step(
+    steps: list[tuple[Step, set[Group]]],
+    group: Group,
+    kernel: Kernel,
+    sources: list[int],
+    fusion: Fusion,
+) -> None:
+    """A new step, or one more segment of an earlier step of the same source."""
+    needs = {p for v in group.values for p in fusion.needs(v)}
+    for i, (step, members) in enumerate(steps):
+        if step.name != kernel.name or kernel.combine or members & needs:
+            continue
+        later = steps[i + 1 :]
+        if any(
+            members & {p for g in gs for v in g.values for p in fusion.needs(v)} for _, gs in later
+        ):
+            continue
+        step.kernels.append(kernel)
+        step.sources.append(sources)
+        members.add(group)
+        steps.append(steps.pop(i))
+        return
+    steps.append((Step([kernel], [sources]), {group}))
+
+
+def uses(
+    steps: list[Step], outputs: list[Value]
+) -> tuple[dict[Value, int], dict[Value, int]]:
+    """First and last step that touches each buffer."""
+    first: dict[Value, int] = {}
+    last: dict[Value, int] = {}
+    for i, step in enumerate(steps):
+        for kernel in step.kernels:
+            for spec in kernel.specs:
+                if spec[0] == "memory":
+                    v = memory_of(spec[1].value)
+                elif spec[0] == "own":
+                    v = memory_of(spec[1])
+                else:
+                    continue
+                if v.kind != "leaf":
+                    first.setdefault(v, i)
+                    last[v] = i
+    for v in outputs:
+        w = memory_of(v)
+        first.setdefault(w, 0)
+        last[w] = len(steps)
+    return first, last

@@ -1,0 +1,109 @@
+"""The structural key: everything generated code may depend on, and nothing else.
+
+Entry: `take(roots)`. Extents, scalars, slice starts, seeds, draw numbers and leaf memory are left
+out: they are read again from the live nodes at every run. Sizes 0 and 1 are kept, as they change
+what broadcasts. Which axes agree follows from the ops, so it needs no place in the key.
+Imports: ir, compiler.layout.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from jitgrad.compiler.layout import move_key, numeric_tags
+from jitgrad.ir.node import Node, walk
+
+# Attributes that are run-time slots or that other parts of the key imply.
+_SLOTS: dict[str, tuple[str, ...]] = {
+    "iota": ("shape",),
+    "uniform": ("shape", "dtype", "seed", "draw"),
+    "normal": ("shape", "dtype", "seed", "draw"),
+    "random_bits": ("shape", "dtype", "seed", "draw"),
+    "cast": ("dtype",),
+    "check_index": ("what",),
+}
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """The pending graph in canonical order: live nodes, their key, and which are wanted."""
+
+    nodes: list[Node]
+    inputs: list[tuple[int, ...]]
+    statics: list[Any]
+    outputs: list[int]
+    key: tuple[Any, ...]
+
+
+def _number(value: Any) -> Any:
+    """A constant as a key: bits, so that -0.0 and nan are themselves."""
+    return struct.pack("d", value) if isinstance(value, float) else (type(value).__name__, value)
+
+
+def static_key(node: Node) -> Any:
+    """What code depends on in one node, besides op, dtype and inputs."""
+    op = node.op
+    name = op.name
+    shape = node.shape
+    if name == "buffer":
+        if node.strides is None:
+            return (len(shape), _units(shape))
+        return (len(shape), _units(shape), numeric_tags(shape, node.strides))
+    if op.kind == "movement":
+        return move_key(name, node.attrs, node.inputs[0].shape, shape)
+    if name == "const":
+        return _number(node.attrs[0])
+    if name == "write":
+        return chain_key(node.attrs[0], shape)
+    slots = _SLOTS.get(name)
+    if slots is None:
+        return node.attrs or None
+    kept = tuple(v for k, v in zip(op.attr_names, node.attrs, strict=True) if k not in slots)
+    return (kept, len(shape), _units(shape)) if op.kind == "source" else (kept or None)
+
+
+def chain_key(chain: Any, shape: tuple[int, ...]) -> Any:
+    """The key of a view given as ((op name, attrs), ...) over `shape`."""
+    out = []
+    for name, attrs in chain:
+        after = shape_after(name, attrs, shape)
+        out.append((name, move_key(name, attrs, shape, after)))
+        shape = after
+    return tuple(out)
+
+
+def shape_after(name: str, attrs: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape a view step leads to."""
+    if name == "permute":
+        return tuple(shape[i] for i in attrs[0])
+    return attrs[2] if name == "slice" else attrs[0]
+
+
+def _units(shape: tuple[int, ...]) -> Any:
+    """Positions of sizes 0 and 1, or None when there are none."""
+    return tuple((i, n) for i, n in enumerate(shape) if n < 2) or None
+
+
+def take(roots: list[Node]) -> Snapshot:
+    """Walk the pending graph below `roots` and key it.
+
+    Nodes that a live tape saved and that are dear to compute again are wanted too.
+    """
+    nodes = walk(roots)
+    index = {id(n): i for i, n in enumerate(nodes)}
+    outputs = [index[id(r)] for r in roots]
+    wanted = set(outputs)
+    inputs = []
+    statics = []
+    parts: list[Any] = []
+    for i, node in enumerate(nodes):
+        ins = tuple([index[id(x)] for x in node.inputs])
+        static = static_key(node)
+        inputs.append(ins)
+        statics.append(static)
+        parts.append((node.op.name, node.dtype.suffix, ins, static))
+        if node.keepers and i not in wanted and any(ref() is not None for ref in node.keepers):
+            outputs.append(i)
+    return Snapshot(nodes, inputs, statics, outputs, (tuple(parts), tuple(outputs)))

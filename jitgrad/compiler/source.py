@@ -1,0 +1,332 @@
+"""The source writer: a fused group becomes one Python function.
+
+A kernel is a nest: rows (the parallel range), then stages. A stage is one loop over the columns
+that computes what the reductions, stores and saved values of that stage need; a reduction's result
+is a row value for the stages after it. Expressions are pulled: a value is written where it is
+first needed, at the outermost level its index allows. Entry: `Writer`; `jitgrad.compiler.emit` gives
+each kind of group its loops. Imports: ops, compiler.
+"""
+
+from __future__ import annotations
+
+import re
+
+from jitgrad.compiler.fuse import Group
+from jitgrad.compiler.kernel import Kernel, Spec
+from jitgrad.compiler.names import NUMPY, module_of
+from jitgrad.compiler.nest import Nest, Term, Terms
+from jitgrad.compiler.values import ONE, Access, Value
+from jitgrad.ir.dtype import DType
+from jitgrad.ir.op import OPS
+
+CHUNK = 4096  # elements of a reduction chunk, as in kernels/reduce.py
+ROWS = 64  # rows of a chunk of a column reduction
+BLOCK = 128  # columns of a unit of a column reduction
+LEVELS = 40  # of the stack that combines chunks pairwise
+
+_CALL = re.compile(r"\b([a-z][a-z0-9_]*)\(")
+_COSTLY = re.compile(r"\b[a-z][a-z0-9_]*\(|/|%")
+
+
+class Writer:
+    """State while one kernel is written."""
+
+    def __init__(self, group: Group, stored: set[Value], inline: set[Value]) -> None:
+        self.group = group
+        self.nest = Nest(group, stored, inline)
+        self.members = set(group.values)
+        self.stored = [v for v in group.values if v in stored or v.store is not None]
+        self.params: list[tuple[str, str]] = []
+        self.specs: list[Spec] = []
+        self.spec_names: dict[object, str] = {}
+        self.functions: set[str] = set()
+        self.runs: set[str] = set()
+        self.constants: dict[tuple[str, str], str] = {}
+        self.names: dict[str, int] = {}
+        self.checks: list[int] = []
+        self.scratch: list[tuple[tuple[int, ...], int]] = []
+        self.top: list[str] = []
+        self.row: list[str] = []
+        self.loop: list[str] | None = None
+        self.memo: dict[object, str] = {}
+        self.loop_memo: dict[object, str] = {}
+        self.saved: dict[Value, str] = {}
+        self.stage_now = 0
+        self.cost = 0
+
+    # -- names and parameters -------------------------------------------------------------------
+
+    def fresh(self, stem: str) -> str:
+        stem = re.sub(r"\W", "_", stem)
+        n = self.names.get(stem, 0)
+        self.names[stem] = n + 1
+        return f"{stem}{n}" if n or stem in _RESERVED else stem
+
+    def param(self, key: object, stem: str, kind: str, spec: Spec) -> str:
+        """The parameter for `key`, made on first use."""
+        if key not in self.spec_names:
+            name = self.fresh(stem)
+            self.spec_names[key] = name
+            self.params.append((name, kind))
+            self.specs.append(spec)
+        return self.spec_names[key]
+
+    def size(self, classes: tuple[int, ...]) -> str:
+        """The product of some sizes as a parameter."""
+        if not classes:
+            return "1"
+        return self.param(("size", classes), "n", "i64", ("size", classes))
+
+    def stride(self, access: Access, axis: int, stem: str) -> str:
+        key = ("stride", access.key(), axis)
+        return self.param(key, f"{stem}_s{axis}_", "i64", ("stride", access, axis))
+
+    def pointer(self, access: Access) -> str:
+        kind = access.value.dtype.suffix + "*"
+        return self.param(("memory", access.key()), "x", kind, ("memory", access))
+
+    def constant(self, value: object, dtype: DType) -> str:
+        text = _literal(value, dtype)
+        key = (dtype.suffix, text)
+        if key not in self.constants:
+            self.constants[key] = f"C{len(self.constants)}"
+        return self.constants[key]
+
+    def function(self, name: str) -> str:
+        self.functions.add(name)
+        return name
+
+    def over_run(self, name: str) -> str:
+        """A reduction of a contiguous run: `kernels.reduce` has pairs' names for runs."""
+        self.runs.add(name)
+        return f"run_{name}"
+
+    # -- levels ---------------------------------------------------------------------------------
+
+    def put(self, line: str, level: str) -> None:
+        if level == "top":
+            self.top.append(line)
+        elif level == "row":
+            self.row.append(line)
+        else:
+            assert self.loop is not None
+            self.loop.append(line)
+
+    def level(self, at: tuple[int, ...]) -> str:
+        """The outermost level at which domain positions `at` are known."""
+        if any(p >= self.nest.split for p in at):
+            return "col"
+        return "row" if at else "top"
+
+    def remember(self, key: object, level: str, name: str) -> str:
+        (self.loop_memo if level == "col" else self.memo)[key] = name
+        return name
+
+    def recall(self, key: object) -> str | None:
+        return self.memo.get(key) or self.loop_memo.get(key)
+
+    # -- expressions ----------------------------------------------------------------------------
+
+    def read(self, access: Access, at: tuple[int, ...]) -> str:
+        """The value behind an access, for a reader at domain positions `at`."""
+        value = access.value
+        if value.kind == "const":
+            return self.constant(value.attrs[0], value.dtype)
+        if value.kind == "scalar":
+            key = ("scalar", value.source)
+            return self.param(key, "s", value.dtype.suffix, ("scalar", value.source))
+        where = self.nest.carried(access, at)
+        if value in self.members or self.nest.inline(value):
+            assert where is not None, "an in-kernel value is read in place"
+            return self.value(value, where)
+        return self.load(access, at)
+
+    def load(self, access: Access, at: tuple[int, ...]) -> str:
+        terms = self.nest.address(access, at)
+        key = ("load", access.key(), terms.key)
+        name = self.recall(key)
+        if name is None:
+            pointer = self.pointer(access)
+            index, level = self.index(pointer, access, terms)
+            name = self.fresh(pointer + "_")
+            truth = " != 0" if access.value.dtype.kind == "b" else ""
+            self.put(f"{name} = {pointer}[{index}]{truth}", level)
+            self.remember(key, level, name)
+        return name
+
+    def index(self, stem: str, access: Access | None, terms: Terms) -> tuple[str, str]:
+        """Source of an element index, and the level at which it is known."""
+        row = [self.term(stem, access, t) for t in terms.parts if t.level == "row"]
+        col = [self.term(stem, access, t) for t in terms.parts if t.level == "col"]
+        level = "col" if col else "row" if row else "top"
+        if len(row) > 1 or (row and "*" in row[0]):
+            key = ("row index", stem, tuple(t for t in terms.parts if t.level == "row"))
+            name = self.memo.get(key)
+            if name is None:
+                name = self.fresh(f"{stem}_at")
+                self.row.append(f"{name} = {' + '.join(row)}")
+                self.memo[key] = name
+            row = [name]
+        return " + ".join(row + col) or "0", level
+
+    def term(self, stem: str, access: Access | None, t: Term) -> str:
+        factors = [t.index]
+        if t.stride is not None:
+            assert access is not None
+            factors.append(self.stride(access, t.stride, stem))
+        factors += [self.size(c) for c in t.sizes]
+        return " * ".join(f for f in factors if f != "1")
+
+    def value(self, v: Value, at: tuple[int, ...]) -> str:
+        """The variable that holds `v` at domain positions `at`."""
+        level = self.level(at)
+        key = (v, at)
+        name = self.recall(key)
+        if name is not None:
+            return name
+        if v in self.saved and level == "col" and self.nest.stage[v] < self.stage_now:
+            name = self.fresh(v.op + "_")
+            truth = " != 0" if v.dtype.kind == "b" else ""
+            self.put(f"{name} = {self.saved[v]}[{self.column()}]{truth}", "col")
+            return self.remember(key, "col", name)
+        if v.kind == "iota":
+            axis = [i for i, c in enumerate(v.dims) if c != ONE]
+            if v.attrs not in axis:
+                return self.constant(0, v.dtype)
+            return self.nest.variable(at[axis.index(v.attrs)])
+        text = self.expression(v, at)
+        name = self.fresh(_stem(v))
+        self.put(f"{name} = {text}", level)
+        return self.remember(key, level, name)
+
+    def expression(self, v: Value, at: tuple[int, ...]) -> str:
+        if v.kind == "random":
+            terms = self.nest.contiguous(v, at)
+            index, _ = self.index(_stem(v), None, terms)
+            seed = self.param(("slot", v.source, 2), "seed", "i64", ("slot", v.source, 2))
+            draw = self.param(("slot", v.source, 3), "draw", "i64", ("slot", v.source, 3))
+            name = "randbits" if v.op == "random_bits" else v.op
+            fn = self.function(f"{name}_{v.dtype.suffix}")
+            self.cost += 40
+            return f"{fn}({seed}, {draw}, {index})"
+        if v.kind == "gather":
+            return self.gather(v, at)
+        if v.kind == "combine":
+            return self.combine(v)
+        if v.op == "check_index":
+            return self.check(v, at)
+        operands = [self.read(a, at) for a in v.inputs]
+        return self.compute(v, operands)
+
+    def compute(self, v: Value, operands: list[str]) -> str:
+        source = v.inputs[-1].value.dtype
+        if v.op == "copy":
+            return operands[0]
+        if v.op == "cast":
+            if v.dtype.kind == "b":
+                return f"{operands[0]} != {self.constant(0, source)}"
+            return f"{NUMPY[v.dtype.suffix]}({operands[0]})"
+        op = OPS[v.op]
+        template = op.code_for(source)
+        self.cost += 8 if _CALL.search(template) else 4 if "/" in template else 1
+        text = _CALL.sub(
+            lambda m: self.function(f"{m[1]}_{source.suffix}") + "(", template
+        ).format(**dict(zip(op.params, operands, strict=True)))
+        if v.dtype.kind in "iu" and not re.fullmatch(r"\w+", text):
+            return f"{NUMPY[v.dtype.suffix]}({text})"
+        if v.dtype.kind == "b" and source.kind == "b" and "==" not in text and "!=" not in text:
+            return f"bool({text})"
+        return text
+
+    def combine(self, v: Value) -> str:
+        access = v.inputs[0]
+        part = access.value
+        suffix = part.dtype.suffix
+        pointer = self.pointer(access)
+        if part.kind == "partial":
+            classes = tuple(c for c in part.inputs[0].dims if c != ONE)
+            n = self.param(("chunks", classes), "chunks", "i64", ("chunks", classes))
+            return f"{self.over_run(f'pairwise_{v.op}_{suffix}')}({pointer}, {n})"
+        n = self.size(access.value.space)
+        return f"{self.over_run(f'{v.op}_{suffix}')}({pointer}, {n})"
+
+    def fail(self, v: Value, bad: str, value: str, level: str) -> None:
+        """Leave the kernel with an error when `bad` holds."""
+        number = len(self.checks)
+        self.checks.append(v.source)
+        self.functions.add("fail")
+        self.put(f"if {bad}:", level)
+        self.put(f"    return fail(error, {number}, np.int64({value}))", level)
+
+    def check(self, v: Value, at: tuple[int, ...]) -> str:
+        index, size = (self.read(a, at) for a in v.inputs)
+        zero = self.constant(0, v.inputs[0].value.dtype)
+        self.fail(v, f"{index} < {zero} or {index} >= {size}", index, self.level(at))
+        return index
+
+    def gather(self, v: Value, at: tuple[int, ...]) -> str:
+        x, index_at = v.inputs
+        k = v.attrs[0] if v.op == "gather" else 0
+        index = self.read(index_at, self.nest.gather_index_at(v, at))
+        pointer = self.pointer(x)
+        size = self.param(("extent", x.key(), k), f"{pointer}_n", "i64", ("extent", x, k))
+        zero = self.constant(0, index_at.value.dtype)
+        level = self.level(at)
+        self.fail(v, f"{index} < {zero} or {index} >= {size}", index, level)
+        terms = self.nest.gathered(v, at)
+        text, _ = self.index(pointer, x, terms)
+        stride = self.stride(x, k, pointer)
+        self.cost += 8
+        truth = " != 0" if v.dtype.kind == "b" else ""
+        return f"{pointer}[{text} + {index} * {stride}]{truth}"
+
+    def column(self) -> str:
+        """Index of the current column inside a row's scratch."""
+        text = ""
+        for axis in self.nest.cols:
+            name = self.nest.variables[axis]
+            n = self.size(self.nest.classes([axis]))
+            text = f"({text}) * {n} + {name}" if text else name
+        return text or "0"
+
+    # -- stores ---------------------------------------------------------------------------------
+
+    def store(self, v: Value, at: tuple[int, ...]) -> None:
+        name = self.value(v, at)
+        key = ("own", v.id)
+        pointer = self.param(key, "out", v.dtype.suffix + "*", ("own", v))
+        if v.store is not None:
+            terms = self.nest.address(v.store, at)
+            index, _ = self.index(pointer, v.store, terms)
+        else:
+            terms = self.nest.contiguous(v, at)
+            index, _ = self.index(pointer, None, terms)
+        self.put(f"{pointer}[{index}] = {name}", self.level(at))
+
+
+_RESERVED = {
+    "scratch", "lo", "hi", "np", "range", "min", "max", "bool", "abs", "copy", "i", "j", "r", "u",
+    "fail", "at", "m", "end", "base", "n", "s", "a", "out", "sum", "any", "all", "round", "lambda",
+}  # fmt: skip
+
+
+def costly(v: Value) -> bool:
+    """Whether computing an elementwise value again costs more than reading it from cache."""
+    if v.op in ("copy", "cast") or v.op not in OPS:
+        return False
+    return bool(_COSTLY.search(OPS[v.op].code_for(v.inputs[-1].value.dtype)))
+
+
+def _stem(v: Value) -> str:
+    return "t" if v.op == "copy" else v.op
+
+
+def _literal(value: object, dtype: DType) -> str:
+    if dtype.kind == "b":
+        return repr(bool(value))
+    if dtype.kind == "f":
+        number = float(value)  # type: ignore[arg-type]
+        text = {"inf": "np.inf", "-inf": "-np.inf", "nan": "np.nan"}.get(repr(number), repr(number))
+        return f"{NUMPY[dtype.suffix]}({text})"
+    return f"{NUMPY[dtype.suffix]}({int(value)})"  # type: ignore[call-overload]
+

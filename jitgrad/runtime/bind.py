@@ -1,0 +1,285 @@
+"""A Schedule meets sizes: arguments, work ranges, temporary memory.
+
+Entry: `Bound(schedule, functions, nodes)`: everything that follows from shapes and views, done once
+per set of shapes; `Bound.run(nodes)` then patches addresses and numbers into one argument array
+and makes one native call. Imports: ir, compiler, runtime.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from jitgrad.compiler.kernel import Kernel, Spec
+from jitgrad.compiler.layout import contiguous_strides, replay
+from jitgrad.compiler.schedule import Schedule, memory_of
+from jitgrad.compiler.values import ONE, Access, Value
+from jitgrad.ir.node import Node
+from jitgrad.runtime import blas, pool
+from jitgrad.runtime.program import Program, Step
+
+CHUNK, BLOCK = 4096, 128
+GRAIN = 16384  # elements per chunk of work
+SERIAL = 8192  # steps of fewer elements run on the calling thread
+
+_SIGNED = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
+
+
+class Bound:
+    """One schedule at one set of sizes."""
+
+    def __init__(self, schedule: Schedule, functions: list[Any], nodes: list[Node]) -> None:
+        self.schedule = schedule
+        self.nodes = nodes
+        self.sizes = {c: nodes[i].shape[axis] for c, (i, axis) in schedule.classes.items()}
+        self.bytes = 0
+        self.flops = 0
+        outputs = {memory_of(v) for v in schedule.outputs}
+        self.output_bytes = [self.nbytes(memory_of(v)) for v in schedule.outputs]
+        self._place_temporaries(outputs)
+        total = sum(1 + len(k.params) for s in schedule.steps for k in s.kernels)
+        self.words = np.zeros(total, np.int64)
+        self.leaves: list[tuple[int, int, int]] = []  # word, snapshot node, byte offset
+        self.outs: list[tuple[int, int, int]] = []  # word, output number, byte offset
+        self.temps: list[tuple[int, int]] = []  # word, byte offset in the arena
+        self.scalars: list[tuple[int, int]] = []  # word, snapshot node
+        self.slots: list[tuple[int, int, int]] = []  # word, snapshot node, attribute
+        out_number = {memory_of(v): i for i, v in enumerate(schedule.outputs)}
+        steps = []
+        at = 0
+        for step, function in zip(schedule.steps, functions, strict=True):
+            segments = []
+            weight = 0
+            per_unit = 1
+            for kernel in step.kernels:
+                end = at + 1 + len(kernel.params)
+                block = self.words[at:end]
+                for i, spec in enumerate(kernel.specs):
+                    self._argument(at + 1 + i, spec, out_number)
+                units = self.number(kernel.units)
+                per_unit = max(1, self.number(kernel.unit_size))
+                weight += units * per_unit
+                segments.append((block, units))
+                self._count(kernel)
+                at = end
+            kernel = step.kernels[0]
+            serial = kernel.serial or weight <= SERIAL
+            scratch = max(self._scratch(k) for k in step.kernels)
+            grain = max(1, GRAIN // per_unit)
+            steps.append(Step(function, segments, grain=grain, scratch=scratch, serial=serial))
+        self.program = Program(steps)
+        self._freeze()
+        self.nodes = []  # the plan outlives the graph it was made for
+
+    # -- numbers --------------------------------------------------------------------------------
+
+    def number(self, spec: Spec) -> int:
+        """The value of a size-like spec."""
+        kind = spec[0]
+        if kind == "size":
+            return math.prod([self.sizes[c] for c in spec[1]])
+        if kind == "fixed":
+            return int(spec[1])
+        if kind == "chunks":
+            return -(-math.prod([self.sizes[c] for c in spec[1]]) // CHUNK)
+        if kind == "blocks":
+            return -(-math.prod([self.sizes[c] for c in spec[1]]) // BLOCK)
+        if kind == "rows":
+            return math.prod([self.sizes[c] for c in spec[1]]) * int(spec[2])
+        if kind == "stride":
+            return self.view(spec[1])[1][spec[2]]
+        if kind == "extent":
+            return self.view(spec[1])[0][spec[2]]
+        if kind == "extents":
+            shape = self.view(spec[1])[0]
+            return math.prod([shape[a] for a in spec[2]])
+        if kind == "blocks of":
+            return -(-self.number(spec[1]) // BLOCK)
+        if kind == "tile":
+            return self.tile(spec[1])
+        if kind == "panels":
+            shape = self.shape(spec[1])
+            return math.prod(shape[:-2]) * -(-shape[-2] // self.tile(spec[1]))
+        if kind == "panel":
+            return self.tile(spec[1]) * self.shape(spec[1])[-1] * 64
+        if kind == "flag":
+            return int(self.transposed(spec[1]))
+        if kind == "leading":
+            return self.leading(spec[1])
+        raise AssertionError(spec)
+
+    def shape(self, v: Value) -> tuple[int, ...]:
+        """The value's shape in numbers."""
+        return tuple([1 if c == ONE else self.sizes[c] for c in v.dims])
+
+    def view(self, access: Access) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+        """Shape, strides and offset of an access."""
+        v = access.value
+        if v.kind == "leaf" and self.nodes[v.source].strides is not None:
+            node = self.nodes[v.source]
+            start = (node.shape, node.strides, node.offset)
+        else:
+            shape = self.shape(v)
+            offset = self.nodes[v.source].offset if v.kind == "leaf" else 0
+            start = (shape, contiguous_strides(shape), offset)
+        return replay(start, [(name, self.attrs(ref)) for name, _, ref in access.moves])
+
+    def attrs(self, ref: Any) -> tuple[Any, ...]:
+        """Numbers of one view step."""
+        if isinstance(ref, int):
+            return self.nodes[ref].attrs
+        if ref[0] == "static":
+            return ref[1]  # type: ignore[no-any-return]
+        if ref[0] == "part":
+            _, i, part = ref
+            node = self.nodes[i]
+            axis = node.attrs[0]
+            shapes = [x.shape for x in node.inputs]
+            start = sum(s[axis] for s in shapes[:part])
+            starts = tuple(start if a == axis else 0 for a in range(len(shapes[part])))
+            return (starts, (1,) * len(starts), shapes[part])
+        i, j = ref
+        return self.nodes[i].attrs[0][j][1]  # type: ignore[no-any-return]
+
+    # -- products of matrices -------------------------------------------------------------------
+
+    def transposed(self, access: Access) -> bool:
+        """Whether BLAS reads the operand transposed: its rows, not its columns, are adjacent."""
+        shape, strides, _ = self.view(access)
+        if access.tags()[-1] in "u":
+            return False
+        if access.tags()[-1] == "1":
+            return access.tags()[-2] == "u"
+        return True
+
+    def leading(self, access: Access) -> int:
+        """The leading dimension: the step between the operand's adjacent runs."""
+        shape, strides, _ = self.view(access)
+        if self.transposed(access):
+            return max(strides[-1] if shape[-1] != 1 else 1, shape[-2], 1)
+        return max(strides[-2] if shape[-2] != 1 else 1, shape[-1], 1)
+
+    def tile(self, v: Value) -> int:
+        """Rows per panel, by shape and dtype alone."""
+        m, n = self.shape(v)[-2:]
+        k = self.view(v.inputs[0])[0][-1]
+        return max(1, blas.gemm_tile(m, n, k, v.dtype.suffix))
+
+    # -- memory ---------------------------------------------------------------------------------
+
+    def nbytes(self, v: Value) -> int:
+        """Size of a value's own buffer."""
+        if v.kind == "partial":
+            classes = tuple(c for c in v.inputs[0].dims if c != ONE)
+            return max(1, self.number(("chunks", classes))) * v.dtype.itemsize
+        return math.prod(self.shape(v)) * v.dtype.itemsize
+
+    def _place_temporaries(self, outputs: set[Value]) -> None:
+        """Offsets in one arena: a buffer reuses the room of those no longer needed."""
+        s = self.schedule
+        todo = [v for v in s.buffers if v not in outputs]
+        todo.sort(key=lambda v: (s.first_use[v], -self.nbytes(v)))
+        placed: list[tuple[int, int, int]] = []  # offset, end, last use
+        self.offset: dict[Value, int] = {}
+        for v in todo:
+            size = -(-max(1, self.nbytes(v)) // 64) * 64
+            start = s.first_use[v]
+            at = 0
+            for offset, end, last in sorted(placed):
+                if last >= start and offset < at + size and end > at:
+                    at = end
+            self.offset[v] = at
+            placed.append((at, at + size, s.last_use[v]))
+        self.arena_bytes = max((end for _, end, _ in placed), default=0)
+
+    def _argument(self, word: int, spec: Spec, out_number: dict[Value, int]) -> None:
+        kind = spec[0]
+        if kind in ("memory", "own"):
+            if kind == "memory":
+                access = spec[1]
+                owner = memory_of(access.value)
+                _, _, offset = self.view(access)
+                itemsize = access.value.dtype.itemsize
+            else:
+                v = spec[1]
+                owner, itemsize = memory_of(v), v.dtype.itemsize
+                offset = self.view(v.store)[2] if v.store is not None else 0
+            if owner.kind == "leaf":
+                self.leaves.append((word, owner.source, offset * itemsize))
+            elif owner in out_number:
+                self.outs.append((word, out_number[owner], offset * itemsize))
+            else:
+                self.temps.append((word, self.offset[owner] + offset * itemsize))
+        elif kind == "scalar":
+            self.scalars.append((word, spec[1]))
+        elif kind == "slot":
+            self.slots.append((word, spec[1], spec[2]))
+        else:
+            self.words[word] = self.number(spec)
+
+    def _scratch(self, kernel: Kernel) -> int:
+        total = 0
+        for classes, size in kernel.scratch:
+            if classes and classes[0] == "panel":
+                v = classes[1]  # type: ignore[assignment]
+                total += self.tile(v) * self.shape(v)[-1] * size  # type: ignore[arg-type]
+            elif classes and classes[0] == "extent":
+                total += self.number(classes) * size
+            else:
+                total += math.prod([self.sizes[c] for c in classes]) * size
+            total += 64
+        return total
+
+    def _count(self, kernel: Kernel) -> None:
+        for spec in kernel.specs:
+            if spec[0] == "memory":
+                shape = self.shape(spec[1].value)
+                self.bytes += math.prod(shape) * spec[1].value.dtype.itemsize
+            elif spec[0] == "own":
+                self.bytes += self.nbytes(spec[1])
+        for ops, classes in kernel.flops:
+            self.flops += ops * math.prod([self.sizes[c] for c in classes])
+
+    # -- running --------------------------------------------------------------------------------
+
+    def _freeze(self) -> None:
+        def column(rows: list[tuple[int, ...]], k: int) -> Any:
+            return np.array([r[k] for r in rows], np.int64)
+
+        self.leaf_words, self.leaf_nodes = column(self.leaves, 0), [r[1] for r in self.leaves]
+        self.leaf_offsets = column(self.leaves, 2)
+        self.out_words, self.out_numbers = column(self.outs, 0), [r[1] for r in self.outs]
+        self.out_offsets = column(self.outs, 2)
+        self.temp_words, self.temp_offsets = column(self.temps, 0), column(self.temps, 1)
+        self.typed = {
+            suffix: self.words.view(kind)
+            for suffix, kind in (
+                ("f32", np.float32), ("f64", np.float64), ("i8", np.int8), ("i16", np.int16),
+                ("i32", np.int32), ("i64", np.int64), ("u8", np.uint8), ("b1", np.uint8),
+            )
+        }  # fmt: skip
+
+    def run(self, nodes: list[Node]) -> tuple[list[Any], Any]:
+        """Buffers of the outputs, and the failure if a kernel reported one."""
+        words = self.words
+        outs = [pool.alloc(n) for n in self.output_bytes]
+        if self.leaf_nodes:
+            words[self.leaf_words] = self.leaf_offsets + [
+                nodes[i].data.ptr for i in self.leaf_nodes
+            ]
+        if self.out_numbers:
+            words[self.out_words] = self.out_offsets + [outs[i].ptr for i in self.out_numbers]
+        arena = None
+        if self.arena_bytes:
+            arena = pool.alloc(self.arena_bytes)
+            words[self.temp_words] = self.temp_offsets + arena.ptr
+        for word, i in self.scalars:
+            node = nodes[i]
+            dtype = node.dtype
+            self.typed[dtype.suffix][word * (8 // dtype.itemsize)] = node.data
+        for word, i, k in self.slots:
+            words[word] = np.int64(np.uint64(nodes[i].attrs[k] & 0xFFFFFFFFFFFFFFFF))
+        failure = self.program.run()
+        return outs, failure

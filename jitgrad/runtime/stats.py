@@ -1,0 +1,55 @@
+"""What ran: counters since the process started. Entry: `stats()`, `Counts`. Imports: runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Counts:
+    """Running totals."""
+
+    nodes: int = 0
+    flushes: int = 0
+    schedules: int = 0
+    kernels_run: int = 0
+    steps_run: int = 0
+    recompiles: list[dict[str, Any]] = field(default_factory=list)
+    bytes: int = 0
+    flops: int = 0
+
+
+counts = Counts()
+
+
+def stats() -> dict[str, Any]:
+    """Totals since the process started.
+
+    Returns a dict: `nodes` flushed, `flushes`, `schedules` made, `kernels_compiled` by Numba,
+    `kernels_loaded` from the disk cache, `kernels_run` and `steps_run` (a step that only finishes a
+    reduction is no kernel), `recompiles` (what differed each time a schedule had to be made for a
+    program like one seen before), predicted `bytes` and `flops`.
+
+    Example:
+        >>> import jitgrad
+        >>> before = jitgrad.stats()["flushes"]
+        >>> jitgrad.ones(3).sum().item()
+        3.0
+        >>> jitgrad.stats()["flushes"] > before
+        True
+    """
+    from jitgrad.runtime import build
+
+    return {
+        "nodes": counts.nodes,
+        "flushes": counts.flushes,
+        "schedules": counts.schedules,
+        "kernels_compiled": build.counters.compiled,
+        "kernels_loaded": build.counters.loaded,
+        "kernels_run": counts.kernels_run,
+        "steps_run": counts.steps_run,
+        "recompiles": list(counts.recompiles),
+        "bytes": counts.bytes,
+        "flops": counts.flops,
+    }
