@@ -7,10 +7,9 @@ public API; `ops.tanh(x)` finds a function there, on Nodes or Tensors. May impor
 from typing import Any
 
 from jitgrad.ir.op import OPS
-from jitgrad.ops import source as _source  # noqa: F401  (registers the leaves)
-from jitgrad.ops.methods import FUNCTIONS, OPERATORS
+from jitgrad.ops.methods import FUNCTIONS, OPERATORS, RECORDERS
 
-__all__ = ["FUNCTIONS", "OPERATORS", "OPS"]
+__all__ = ["FUNCTIONS", "OPERATORS", "OPS", "RECORDERS"]
 
 
 def __getattr__(name: str) -> Any:

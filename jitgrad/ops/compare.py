@@ -96,7 +96,7 @@ def gcd(x, y):
     """Greatest common divisor, not negative."""
 
 
-@elementwise({"ui": "lcm({x}, {y})"}, numpy=np.lcm, gradient=None)
+@elementwise({"ui": "lcm({x}, {y})"}, numpy=lambda x, y: np.abs(np.lcm(x, y)), gradient=None)
 def lcm(x, y):
     """Least common multiple, not negative."""
 

@@ -141,8 +141,10 @@ def clamp(x: Value, min: Value = None, max: Value = None) -> Value:
 
 
 def relu(x: Value) -> Value:
-    """max(x, 0), with slope 0 at 0; NaN stays."""
-    return c.where(c.le(x, 0), _zero(x), x)
+    """max(x, 0), with slope 0 at 0; NaN stays; bools are refused."""
+    if x.dtype is dt.bool_:
+        raise RuntimeError("relu: not defined for bool")
+    return c.where(c.le(x, 0), 0, x)
 
 
 def fmax(x: Value, y: Value) -> Value:
@@ -315,6 +317,8 @@ def sinc(x: Value) -> Value:
 
 def logit(x: Value, eps: float | None = None) -> Value:
     """log(x / (1 - x)), of x held between eps and 1 - eps if given."""
+    if not _is_float(x):
+        x = e.cast(x, dtype=default_float())
     if eps is not None:
         x = clamp(x, eps, 1 - eps)
     return t.log(x / (1 - x))

@@ -21,7 +21,7 @@ def lift(node: Node, like: Any) -> Any:
 def filled(value: Any, shape: Any, dtype: Any, like: Any) -> Any:
     """A Const of `shape` and `dtype` on the device of `like`."""
     shape = tuple(shape)
-    one = lift(const(value, dtype, like.device), like)
+    one = lift(const(value, dtype, str(like.device)), like)
     return expand(reshape(one, shape=(1,) * len(shape)), shape=shape) if shape else one
 
 
@@ -37,7 +37,7 @@ def zeros_of(x: Any, like: Any = None) -> Any:
 
 def iota_of(shape: Any, axis: int, like: Any) -> Any:
     """The int64 index along `axis` at every position of `shape`."""
-    return lift(make_source("iota", like.device, shape=tuple(shape), axis=axis), like)
+    return lift(make_source("iota", str(like.device), shape=tuple(shape), axis=axis), like)
 
 
 def detached(x: Any) -> Any:
@@ -45,7 +45,7 @@ def detached(x: Any) -> Any:
     return x.detach() if hasattr(type(x), "_from_node") else x
 
 
-def no_gradient(*args: Any) -> Any:
+def no_gradient(g: Any, _: Any, *operands: Any) -> Any:
     """The rule of ops that are constant almost everywhere: zeros, as in PyTorch."""
-    g, _, x = args[:3]
-    return zeros_of(x, g)
+    zeros = tuple(zeros_of(x, g) for x in operands)
+    return zeros if len(zeros) > 1 else zeros[0]

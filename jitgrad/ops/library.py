@@ -1,4 +1,4 @@
-"""Ops with a hand-written kernel: products of matrices, writes, gathers, scans, sorts.
+"""Ops with a hand-written kernel: products of matrices, writes, gathers, sorts.
 
 Their gradients return library ops, so that second order is the same code.
 """
@@ -7,11 +7,41 @@ from __future__ import annotations
 
 import numpy as np
 
-from jitgrad.ir.op import library
+from jitgrad.ir.dtype import DType, bool_, int64
+from jitgrad.ir.op import OPS, library
 from jitgrad.ops.fill import zeros_of
+from jitgrad.ops.movement import apply_chain, permute, slice_
+from jitgrad.ops.oracle import checked
+
+
+def _one_dtype(name, index=None):
+    """The dtype rule of ops whose operands share one dtype, but for the int64 operand `index`."""
+
+    def rule(*args):
+        dtypes = [a for a in args if isinstance(a, DType)]
+        if index is not None:
+            at = dtypes.pop(index)
+            if at is not int64:
+                raise RuntimeError(f"{name}: the index must be int64, not {at}")
+        for other in dtypes[1:]:
+            if other is not dtypes[0]:
+                raise RuntimeError(f"{name}: dtypes differ: {dtypes[0]} and {other}")
+        return dtypes[0]
+
+    return rule
+
+
+def _matmul_dtype(a, b):
+    if a is bool_:
+        raise RuntimeError("matmul: not defined for bool")
+    return _one_dtype("matmul")(a, b)
 
 
 def _matmul_shape(a, b):
+    if len(a) < 2 or len(a) != len(b):
+        raise RuntimeError(
+            f"matmul: shapes {tuple(a)} and {tuple(b)}: two matrices or two equal stacks of them"
+        )
     if a[-1] != b[-2] or a[:-2] != b[:-2]:
         why = f"{a[-1]} != {b[-2]}" if a[-1] != b[-2] else "batch axes differ"
         raise RuntimeError(f"matmul: inner sizes differ: {tuple(a)} @ {tuple(b)}, {why}")
@@ -19,13 +49,11 @@ def _matmul_shape(a, b):
 
 
 def _swap(x):
-    from jitgrad.ops.movement import permute
-
     n = len(x.shape)
     return permute(x, order=(*range(n - 2), n - 1, n - 2))
 
 
-@library(numpy=np.matmul, shape=_matmul_shape)
+@library(numpy=np.matmul, shape=_matmul_shape, promote=_matmul_dtype)
 def matmul(a, b):
     """Product of (stacks of) matrices: (*batch, M, K) @ (*batch, K, N); equal dtypes."""
 
@@ -36,27 +64,21 @@ def _(g, y, a, b):
 
 
 def _write_numpy(base, value, chain):
-    from jitgrad.ops.movement import apply_chain  # noqa: F401  (the oracle indexes with numbers)
-
     out = base.copy()
     where = np.arange(base.size).reshape(base.shape)
-    from jitgrad.ir.op import OPS
-
     for name, attrs in chain:
         where = OPS[name].numpy(where, *attrs)
     out.reshape(-1)[where.reshape(-1)] = value.reshape(-1)
     return out
 
 
-@library(numpy=_write_numpy, shape=lambda base, value, chain: base, promote="first")
+@library(numpy=_write_numpy, shape=lambda base, value, chain: base, promote=_one_dtype("write"))
 def write(base, value, *, chain):
     """`base` with the elements that the view `chain` selects replaced by `value`."""
 
 
 @write.gradient
 def _(g, y, base, value, chain):
-    from jitgrad.ops.movement import apply_chain
-
     return write(g, zeros_of(value, g), chain=chain), apply_chain(g, chain)
 
 
@@ -73,15 +95,18 @@ def _cat_shape(*args):
     return (*first[:axis], sum(s[axis] for s in shapes), *first[axis + 1 :])
 
 
-@library(numpy=lambda *a: np.concatenate(a[:-1], a[-1]), shape=_cat_shape, cost="cheap")
+@library(
+    numpy=lambda *a: np.concatenate(a[:-1], a[-1]),
+    shape=_cat_shape,
+    promote=_one_dtype("cat"),
+    cost="cheap",
+)
 def cat(*parts, axis):
     """Parts joined along `axis`; equal dtypes, at least one part."""
 
 
 @cat.gradient
 def _(g, y, *args):
-    from jitgrad.ops.movement import slice_
-
     *parts, axis = args
     out, start = [], 0
     for part in parts:
@@ -92,26 +117,28 @@ def _(g, y, *args):
     return tuple(out)
 
 
-def _gather_shape(x, index, axis):
+def _fits(name, x, index, axis):
+    """Refuse an index that is longer than `x` along another axis than `axis`."""
     if len(x) != len(index) or any(
-        i != axis and m > n for i, (n, m) in enumerate(zip(x, index, strict=False))
+        i != axis and m > n for i, (n, m) in enumerate(zip(x, index, strict=True))
     ):
         raise RuntimeError(
-            f"gather: index of shape {tuple(index)} does not fit into {tuple(x)} "
+            f"{name}: index of shape {tuple(index)} does not fit into {tuple(x)} "
             f"outside axis {axis}"
         )
+
+
+def _gather_shape(x, index, axis):
+    _fits("gather", x, index, axis)
     return index
 
 
-def _fit(x, index, axis):
-    return x[tuple(slice(None) if i == axis else slice(n) for i, n in enumerate(index.shape))]
+def _gather_numpy(x, index, axis):
+    head = tuple(slice(None) if i == axis else slice(n) for i, n in enumerate(index.shape))
+    return np.take_along_axis(x[head], checked(index, x.shape[axis], "gather"), axis)
 
 
-@library(
-    numpy=lambda x, index, axis: np.take_along_axis(_fit(x, index, axis), index, axis),
-    shape=_gather_shape,
-    promote="first",
-)
+@library(numpy=_gather_numpy, shape=_gather_shape, promote=_one_dtype("gather", 1))
 def gather(x, index, *, axis):
     """out[.., i, ..] = x[.., index[.., i, ..], ..] along `axis`; int64 index, checked."""
 
@@ -121,29 +148,44 @@ def _(g, y, x, index, axis):
     return scatter_add(zeros_of(x, g), index, g, axis=axis), None
 
 
+def _scatter_shape(x, index, src, axis):
+    _fits("scatter_add", x, index, axis)
+    _fits("scatter_add", src, index, -1)
+    return x
+
+
 def _scatter_numpy(x, index, src, axis):
     out = x.copy()
     at = list(np.indices(index.shape))
-    at[axis] = index
+    at[axis] = checked(index, x.shape[axis], "scatter_add")
     np.add.at(out, tuple(at), src[tuple(slice(n) for n in index.shape)])
     return out
 
 
-@library(numpy=_scatter_numpy, shape=lambda x, index, src, axis: x, promote="first")
+@library(numpy=_scatter_numpy, shape=_scatter_shape, promote=_one_dtype("scatter_add", 1))
 def scatter_add(x, index, src, *, axis):
     """`x` with src added at `index` along `axis`, in row-major order of `index`; checked."""
 
 
 @scatter_add.gradient
 def _(g, y, x, index, src, axis):
-    return g, None, gather(g, index, axis=axis)
+    return g, None, _spread(gather(g, index, axis=axis), src, g)
 
 
-@library(
-    numpy=lambda x, index: np.take(x, index, 0),
-    promote="first",
-    shape=lambda x, index: index + x[1:],
-)
+def _spread(part, whole, g):
+    """`part` as the first corner of zeros shaped like `whole`."""
+    shape = tuple(part.shape)
+    if shape == tuple(whole.shape):
+        return part
+    corner = ((0,) * len(shape), (1,) * len(shape), shape)
+    return write(zeros_of(whole, g), part, chain=(("slice", corner),))
+
+
+def _take_numpy(x, index):
+    return np.take(x, checked(index, x.shape[0], "take"), 0)
+
+
+@library(numpy=_take_numpy, shape=lambda x, index: index + x[1:], promote=_one_dtype("take", 1))
 def take(x, index):
     """Rows of `x`: out[i..., :] = x[index[i...], :]; int64 index, checked."""
 
@@ -153,15 +195,27 @@ def _(g, y, x, index):
     return put_add(zeros_of(x, g), index, g), None
 
 
-def _put_numpy(x, index, src):
+def _rows_shape(name):
+    def rule(x, index, src):
+        if tuple(src) != tuple(index) + tuple(x[1:]):
+            raise RuntimeError(
+                f"{name}: rows of shape {tuple(src)} do not fit index {tuple(index)} "
+                f"into {tuple(x)}"
+            )
+        return x
+
+    return rule
+
+
+def _put_add_numpy(x, index, src):
     out = x.copy()
-    np.add.at(out, index, src)
+    np.add.at(out, checked(index, x.shape[0], "put_add"), src)
     return out
 
 
-@library(numpy=_put_numpy, promote="first", shape=lambda x, index, src: x)
+@library(numpy=_put_add_numpy, shape=_rows_shape("put_add"), promote=_one_dtype("put_add", 1))
 def put_add(x, index, src):
-    """`x` with rows of src added at rows `index`, in order; checked."""
+    """`x` with rows of src added at rows `index`, in order; int64 index, checked."""
 
 
 @put_add.gradient
@@ -169,27 +223,22 @@ def _(g, y, x, index, src):
     return g, None, take(g, index)
 
 
-@library(numpy=lambda x, axis: np.cumsum(x, axis, dtype=x.dtype), shape=lambda x, axis: x)
-def cumsum(x, *, axis):
-    """Running sum along `axis`, in order."""
+def _put_rows_numpy(x, index, src):
+    out = x.copy()
+    rows = src.reshape(index.size, *x.shape[1:])
+    for row, i in zip(rows, checked(index, x.shape[0], "put_rows").reshape(-1), strict=True):
+        out[i] = row
+    return out
 
 
-@cumsum.gradient
-def _(g, y, x, axis):
-    return _flip(cumsum(_flip(g, axis), axis=axis), axis)
+@library(numpy=_put_rows_numpy, shape=_rows_shape("put_rows"), promote=_one_dtype("put_rows", 1))
+def put_rows(x, index, src):
+    """`x` with rows `index` replaced by rows of src; the last one wins; int64 index, checked."""
 
 
-def _flip(x, axis):
-    from jitgrad.ops.movement import slice_
-
-    shape = tuple(x.shape)
-    starts = tuple(n - 1 if i == axis else 0 for i, n in enumerate(shape))
-    return slice_(
-        x,
-        starts=starts,
-        steps=tuple(-1 if i == axis else 1 for i in range(len(shape))),
-        sizes=shape,
-    )
+@put_rows.gradient
+def _(g, y, x, index, src):
+    return put_rows(g, index, zeros_of(src, g)), None, take(g, index)
 
 
 @library(

@@ -1,10 +1,10 @@
 """What the op table gives automatically: functions by public name, operators, and both on Node.
 
-Entry: `FUNCTIONS` (public name -> recorder or composed function) and `OPERATORS` (Python's operator
-method -> function of self and other); the front end puts both on Tensor. On Nodes, rules use the
-same operators; numbers there become Const of the other operand's promoted dtype. `==` and `!=`
-stay identity on Nodes (lists and dictionaries hold them): rules write `eq` and `ne`.
-Imports: ir, the entries.
+Entry: `RECORDERS` (op name -> recorder), `FUNCTIONS` (public name -> recorder or composed function)
+and `OPERATORS` (Python's operator method -> function of self and other); the front end puts the
+last two on Tensor. On Nodes, rules use the same operators; numbers there become Const of the other
+operand's promoted dtype. `==` and `!=` stay identity on Nodes, which lists and dictionaries hold:
+rules write `eq` and `ne`. Imports: ir, the entries.
 """
 
 from __future__ import annotations
@@ -15,25 +15,49 @@ from typing import Any
 from jitgrad.ir.node import Node
 from jitgrad.ir.op import Recorder
 from jitgrad.ops import (
+    arrange,
     compare,
     composed,
     elementwise,
     library,
     movement,
+    products,
     reduction,
+    scan,
+    source,
+    statistics,
     transcendental,
 )
 
 Function = Callable[..., Any]
 
 
-def _functions() -> dict[str, Function]:
-    table: dict[str, Function] = {}
-    for module in (compare, elementwise, transcendental, reduction, movement, library):
+_ENTRIES = (compare, elementwise, transcendental, reduction, movement, library, scan, source)
+
+
+def _recorders() -> dict[str, Recorder]:
+    table: dict[str, Recorder] = {}
+    for module in (
+        compare,
+        elementwise,
+        transcendental,
+        reduction,
+        movement,
+        library,
+        scan,
+        source,
+    ):
         for value in vars(module).values():
             if isinstance(value, Recorder):
                 table[value.op.name] = value
-    for module in (composed,):
+    return table
+
+
+def _functions() -> dict[str, Function]:
+    table: dict[str, Function] = {
+        n: r for n, r in RECORDERS.items() if r.op.kind != "source" and n not in _INTERNAL
+    }
+    for module in (composed, statistics, arrange, products):
         for name in module.__all__:
             table[name] = getattr(module, name)
     for public, fn in _RENAMED.items():
@@ -44,7 +68,15 @@ def _functions() -> dict[str, Function]:
 
 
 # composed functions that stand before a primitive of the same name
-_RENAMED = {"pow": "power", "div": "divide", "round": "round_to"}
+_RENAMED = {
+    "pow": "power", "div": "divide", "round": "round_to", "any": "any_true", "all": "all_true",
+    "cumsum": "running_sum", "cumprod": "running_product",
+}  # fmt: skip
+# building blocks of the functions that users know
+_INTERNAL = frozenset(
+    ["cast", "check_index", "linear_scan", "put_add", "put_rows", "signbit_float", "slice", "take",
+     "write"]
+)  # fmt: skip
 _ALIASES = {
     "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin",
     "arcsinh": "asinh", "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "clip": "clamp",
@@ -53,6 +85,7 @@ _ALIASES = {
     "subtract": "sub", "true_divide": "div",
 }  # fmt: skip
 
+RECORDERS = _recorders()
 FUNCTIONS = _functions()
 
 

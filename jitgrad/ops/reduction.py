@@ -10,6 +10,9 @@ import numpy as np
 
 from jitgrad.ir import dtype as dt
 from jitgrad.ir.op import reduction
+from jitgrad.ops.compare import eq
+from jitgrad.ops.elementwise import cast
+from jitgrad.ops.movement import expand
 
 
 def _kept(shape, axes):
@@ -33,8 +36,16 @@ def _accumulate(dtype, axes):
     return dtype if dtype.kind == "f" else dt.int64
 
 
+def _wide(x):
+    """The dtype the oracle adds and multiplies in."""
+    return np.float64 if x.dtype.kind == "f" else np.int64
+
+
 @reduction(
-    "sum", numpy=lambda x, axes: x.sum(axes, keepdims=True), shape=_kept, promote=_accumulate
+    "sum",
+    numpy=lambda x, axes: x.sum(axes, dtype=_wide(x), keepdims=True),
+    shape=_kept,
+    promote=_accumulate,
 )
 def sum_(x, *, axes):
     """Sum over `axes`; integers and bools add up in int64."""
@@ -42,16 +53,24 @@ def sum_(x, *, axes):
 
 @sum_.gradient
 def _(g, y, x, axes):
-    from jitgrad.ops.movement import expand
-
     return expand(g, shape=x.shape)
 
 
 @reduction(
-    "prod", numpy=lambda x, axes: x.prod(axes, keepdims=True), shape=_kept, promote=_accumulate
+    "prod",
+    numpy=lambda x, axes: x.prod(axes, dtype=_wide(x), keepdims=True),
+    shape=_kept,
+    promote=_accumulate,
 )
 def prod(x, *, axes):
     """Product over `axes`; integers and bools multiply in int64."""
+
+
+@prod.gradient
+def _(g, y, x, axes):
+    from jitgrad.ops.scan import product_of_others
+
+    return expand(g, shape=x.shape) * product_of_others(x, axes)
 
 
 @reduction(
@@ -70,10 +89,6 @@ def min_(x, *, axes):
 
 def _share_ties(g, y, x, axes):
     """Equal shares to all positions that hold the extreme value, as PyTorch's amax does."""
-    from jitgrad.ops.compare import eq
-    from jitgrad.ops.elementwise import cast
-    from jitgrad.ops.movement import expand
-
     hit = cast(eq(x, expand(y, shape=x.shape)), dtype=x.dtype)
     return expand(g / sum_(hit, axes=axes), shape=x.shape) * hit
 
