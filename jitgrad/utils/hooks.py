@@ -18,7 +18,7 @@ class RemovableHandle:
     """
 
     def __init__(self, hooks, extra=(), changed=None):
-        """`hooks` and every dict in `extra` lose the id; `changed`, a method, is called after that."""
+        """`hooks` and the dicts in `extra` lose the id; then the method `changed` is called."""
         self.id = next(_ids)
         self._dicts = tuple(weakref.ref(d) for d in (hooks, *extra))
         # Weak: a module may keep the handle of a hook on itself.
