@@ -10,7 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from . import blas, cache, elf, interpret, machine, sources, switches
+from . import blas, cache, elf, fork, interpret, machine, sources, switches
 
 _lock = threading.RLock()
 _by_text: dict[tuple, "Function"] = {}
@@ -192,3 +192,11 @@ def _finish(lowered, key):
         raise CompileError(f"calls {', '.join(missing)}, which this process does not have")
     cache.store(key, entry)
     return machine.load(code, symbol), time.perf_counter() - start
+
+
+def _forget_backend():
+    global _backend
+    _backend = None
+
+
+fork.guard(_lock, _forget_backend)

@@ -1,4 +1,4 @@
-"""The disk cache of machine code: one self-checking file a kernel; any fault is a miss, never a crash.
+"""The disk cache of machine code: one self-checking file a kernel; a fault is a miss, no crash.
 
 `fetch(key) -> (Entry | None, reason)` and `store(key, entry)`. The directory is an executable trust
 boundary: made with mode 0700, it must be ours, no symlink, writable by nobody else; otherwise

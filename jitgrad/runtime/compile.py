@@ -5,6 +5,7 @@ module with one exported symbol, optimised once. Imports numba (through `numba_t
 """
 
 import importlib
+import importlib.util
 import threading
 import types as pytypes
 
@@ -19,7 +20,7 @@ from .numba_target import Helper, Target
 
 _lock = threading.RLock()
 _target = None
-_namespaces: dict[str, dict] = {}
+_by_function: dict[str, dict] = {}
 _KERNELS = "jitgrad.kernels."
 _I8P = ir.IntType(8).as_pointer()
 _I64 = ir.IntType(64)
@@ -56,14 +57,17 @@ def _lower(kernel, symbol):
 
 
 def _wrap(namespace, owner, inline):
-    """Replace functions in `namespace` by what compiled code can call."""
+    """Replace functions by what compiled code can call, each function object once."""
+    wrapped = {}
     for name, value in list(namespace.items()):
-        if isinstance(value, pytypes.FunctionType):
-            if value.__module__ == owner:
-                if owner != "kernel":
-                    namespace[name] = Helper(_rebase(value, namespace), _target, inline)
-            elif value.__module__.startswith(_KERNELS):
-                namespace[name] = _namespace(value.__module__)[value.__name__]
+        if not isinstance(value, pytypes.FunctionType):
+            continue
+        if value.__module__.startswith(_KERNELS) and value.__module__ != owner:
+            namespace[name] = _callables(value.__module__)[value]
+        elif value.__module__ == owner and owner.startswith(_KERNELS):
+            if value not in wrapped:
+                wrapped[value] = Helper(_rebase(value, namespace), _target, inline)
+            namespace[name] = wrapped[value]
 
 
 def _rebase(function, namespace):
@@ -77,33 +81,35 @@ def _rebase(function, namespace):
     return copy
 
 
-def _namespace(module_name):
-    """The globals of a kernels module with its functions made callable from compiled code."""
-    namespace = _namespaces.get(module_name)
-    if namespace is None:
+def _callables(module_name):
+    """Each Python function of a kernels module -> what compiled code calls in its place."""
+    found = _by_function.get(module_name)
+    if found is None:
         module = importlib.import_module(module_name)
-        namespace = _namespaces[module_name] = dict(vars(module))
+        namespace = dict(vars(module))
         _wrap(namespace, module_name, namespace.get("INLINE", False))
-        try:
-            substitute = importlib.import_module(module_name + "_llvm")
-        except ModuleNotFoundError:
-            return namespace
-        for name, value in vars(substitute).items():
-            if name in namespace and not name.startswith("__"):
-                namespace[name] = value
-        _target.refresh()
-    return namespace
+        substitute = module_name + "_llvm"
+        if importlib.util.find_spec(substitute):
+            names = vars(importlib.import_module(substitute))
+            namespace.update((n, v) for n, v in names.items() if n in namespace and n[:2] != "__")
+            _target.refresh()
+        found = _by_function[module_name] = {
+            value: namespace[name]
+            for name, value in vars(module).items()
+            if isinstance(value, pytypes.FunctionType)
+        }
+    return found
 
 
 def _argument_types(params):
     """Numba types of error, the params, lo, hi and scratch; one alias scope a distinct buffer."""
     scopes = {}
-    for at, (name, kind, *scope) in enumerate(params):
+    for at, (_, kind, *scope) in enumerate(params):
         if kind.endswith("*"):
             scopes.setdefault(scope[0] if scope else ("param", at), len(scopes) + 2)
     count = len(scopes) + 2
     arguments = [Ptr(types.int64, 0, count)]
-    for at, (name, kind, *scope) in enumerate(params):
+    for at, (_, kind, *scope) in enumerate(params):
         if kind.endswith("*"):
             key = scope[0] if scope else ("param", at)
             arguments.append(Ptr(ELEMENTS[kind[:-1]], scopes[key], count))

@@ -1,8 +1,8 @@
-"""JITGRAD_JIT=0: a kernel's source run as the Python it is, over the memory compiled code would use.
+"""JITGRAD_JIT=0: a kernel's source run as the Python it is, over the memory of compiled code.
 
 `execute(kernel)` runs the source text; `call(...)` does what the native driver does for one chunk.
-A pointer parameter becomes a `Ptr`: it may be moved below its start, and an index outside the buffer
-raises. Imports `pool` to find the buffer behind an address.
+A pointer parameter becomes a `Ptr`: it may be moved below its start, and an index outside its
+buffer raises. Imports `pool` to find the buffer behind an address.
 """
 
 import ctypes
@@ -61,16 +61,18 @@ def execute(kernel, module="kernel"):
     return namespace
 
 
-def call(python, params, words, low, high, scratch, error):
-    """Run `python` on the argument block `words` for units [low, high): its code."""
+def call(function, block, low, high, scratch, error):
+    """Run a Function on the argument block at address `block` for units [low, high): its code."""
     from .pool import extent
 
+    count = 1 + len(function.params)
+    words = np.ctypeslib.as_array((ctypes.c_int64 * count).from_address(block))
     values = []
-    for (_, kind, *_), word in zip(params, words[1:], strict=True):
+    for at, (_, kind, *_) in enumerate(function.params, 1):
         if kind.endswith("*"):
-            address = int(word)
+            address = int(words[at])
             values.append(Ptr(address, DTYPES[kind[:-1]], *extent(address)))
         else:
-            values.append(np.int64(word).view(np.uint8).view(DTYPES[kind])[0])
+            values.append(words[at : at + 1].view(DTYPES[kind])[0])
     with np.errstate(all="ignore"):
-        return int(python(error, *values, low, high, scratch))
+        return int(function.python(error, *values, low, high, scratch))

@@ -32,7 +32,7 @@ from numba.core.untyped_passes import (
 )
 from numba.extending import typeof_impl
 
-from . import machine, numba_range
+from . import machine, numba_builtins
 
 _OVERLOADS = (templates._OverloadFunctionTemplate, templates._OverloadAttributeTemplate)
 
@@ -63,23 +63,37 @@ class _TypingContext(typing.BaseContext):
             if not issubclass(template, _OVERLOADS):
                 self.insert_attributes(template(self))
         for value, kind in loader.new_registrations("globals"):
-            self._keep_from_cpu_target(kind)
+            kind = self._usable(kind)
             known = self._lookup_global(value)
-            if known is not None:
+            if kind is not None and known is not None:
                 self._remove_global(value)
                 kind = known.augment(kind)
-            self.insert_global(value, kind)
+            if kind is not None:
+                self.insert_global(value, kind)
 
-    def _keep_from_cpu_target(self, kind):
-        """Our intrinsics register here; by default the first one starts Numba's whole target."""
-        for template in getattr(kind, "templates", ()):
+    def _usable(self, kind):
+        """A global's type without overloads; our intrinsics register with this target alone."""
+        if not isinstance(kind, types.Function):
+            return kind
+        kept = tuple(t for t in kind.templates if not issubclass(t, _OVERLOADS))
+        for template in kept:
             if issubclass(template, templates._IntrinsicTemplate):
-                if template._definition_func.__module__.startswith("jitgrad."):
-                    template._get_target_registry = lambda _, reason: self.lowered
+                # By default the first one would start Numba's whole CPU target.
+                template._get_target_registry = lambda _, reason: self.lowered
+        if len(kept) == len(kind.templates):
+            return kind
+        return _merge(kept) if kept else None
+
+
+def _merge(kept):
+    kind = types.Function(kept[0])
+    for template in kept[1:]:
+        kind = kind.augment(types.Function(template))
+    return kind
 
 
 class _CallConv(callconv.BaseCallConv):
-    """A function returns its value; nothing raises: what LLVM has to undo after inlining is less."""
+    """A function returns its value and nothing raises: less for LLVM to undo after inlining."""
 
     def _make_call_helper(self, builder):
         return None
@@ -210,7 +224,7 @@ class Target:
         self.flags.no_rewrites = True
         context = _TargetContext(self.typing, "cpu")
         context.refresh()
-        numba_range.install(context)
+        numba_builtins.install(context)
         self.context = context.subtarget(error_model=callconv.create_error_model("numpy", context))
 
     def refresh(self):

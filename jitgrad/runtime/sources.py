@@ -1,4 +1,4 @@
-"""What a kernel's machine code depends on: `key(kernel)`, a hash of every text and version behind it.
+"""What a kernel's machine code depends on: `key(kernel)`, a hash of all texts and versions.
 
 The kernel's own body, the kernels/ functions it reaches (by name, transitively; never the whole
 library), the code generator, package versions, CPU and flags. Reads source text only, so a process
@@ -21,7 +21,7 @@ _PACKAGE = "jitgrad.kernels"
 _CODEGEN = (
     (__name__, "compile.py"),
     (__name__, "numba_target.py"),
-    (__name__, "numba_range.py"),
+    (__name__, "numba_builtins.py"),
     ("jitgrad.kernels", "pointer_llvm.py"),
 )
 _STATEMENT = re.compile(r"^(?=[A-Za-z_@])", re.MULTILINE)
@@ -110,7 +110,7 @@ def _text(package, file):
 
 
 def _statements(source):
-    """(defined name or "", text) of each top-level statement; a chained assignment gives several."""
+    """(defined name or "", text) of each top-level statement; a = b = ... gives several."""
     for text in _STATEMENT.split(source):
         define = _DEF.match(text)
         if define:

@@ -1,7 +1,7 @@
 """The six environment switches: one function each, read from the environment at every call.
 
-`jit()` JITGRAD_JIT=0 runs kernels interpreted · `fuse()` JITGRAD_FUSE=0 gives every op its own kernel
-· `check()` JITGRAD_CHECK=1 turns on internal checks · `debug()` JITGRAD_DEBUG=0..4 ·
+`jit()` JITGRAD_JIT=0 runs kernels interpreted · `fuse()` JITGRAD_FUSE=0 gives every op its own
+kernel · `check()` JITGRAD_CHECK=1 turns on internal checks · `debug()` JITGRAD_DEBUG=0..4 ·
 `device()` JITGRAD_DEVICE · `cache_dir()` JITGRAD_CACHE_DIR. Imports nothing of jitgrad.
 """
 

@@ -1,0 +1,224 @@
+"""The thread pool that programs run on: `run(table, steps)`, `set_num_threads`, `get_num_threads`.
+
+Workers are Python threads that stay inside one native call (`kernels/driver.py`) for the life of
+the pool; they start with the first program that needs them, spin a while between steps and then
+sleep. Programs of several Python threads take turns through `execution_lock`; a forked child runs
+on one thread. Imports the modules of building, `pool` and `fork`.
+"""
+
+import atexit
+import ctypes
+import functools
+import math
+import os
+import sys
+import threading
+import time
+
+import numpy as np
+
+from jitgrad.kernels import driver
+
+from . import build, fork, pool
+from .interpret import ERROR_BYTES
+
+MAX_THREADS = 256
+_IDLE_S = 30e-6  # how long a worker spins before it sleeps
+_YIELD_S = 2e-6  # how long thread 0 spins for a worker before it offers its core
+_NATIVE = ctypes.CFUNCTYPE(
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_ssize_t, ctypes.c_void_p
+)
+_BODIES = {
+    "walk": "return np.int32(walk(state, lo, hi))",
+    "walk_alone": "return np.int32(walk_alone(state, lo, hi))",
+    "work": "work(state, lo)\n    return np.int32(0)",
+    "spin": "spin(state, lo)\n    return np.int32(0)",
+    "stop": "stop(state)\n    return np.int32(0)",
+}
+
+execution_lock = threading.RLock()
+_wanted: int | None = None
+_pool: "_Pool | None" = None
+
+
+class _Driver:
+    """One native entry point as a kernel, so that it is built and kept as all others are."""
+
+    params = (("state", "i64*"),)
+
+    def __init__(self, function):
+        self.name = f"driver_{function}"
+        head = f"import numpy as np\nfrom jitgrad.kernels.driver import {function}\n\n\n"
+        body = f"def {self.name}(error, state, lo, hi, scratch):\n    {_BODIES[function]}\n"
+        self.source = head + body
+
+
+@functools.cache
+def default_threads():
+    """The cores this process may use: its affinity, and its share by cgroup limits."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, math.ceil(min(cores or 1, _cgroup_cores(), MAX_THREADS)))
+
+
+def get_num_threads():
+    """The threads that the next program runs on."""
+    if _wanted is None:
+        set_num_threads(default_threads())
+    return _wanted
+
+
+def set_num_threads(n):
+    """Run programs on `n` threads from now on; results do not change."""
+    global _wanted
+    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= MAX_THREADS:
+        raise ValueError(f"n={n!r}: expected an integer from 1 to {MAX_THREADS}")
+    with execution_lock:
+        _wanted = n if sys.platform.startswith("linux") and not fork.in_child() else 1
+
+
+def run(table, steps, scratch_bytes):
+    """Run the program of `steps` rows at address `table`; the record of a failure, or None.
+
+    The record is (step, segment, code, op, element, value). Call it with `execution_lock` held.
+    """
+    global _pool
+    threads = get_num_threads()
+    if _pool is None or _pool.capacity < threads:
+        if _pool is not None:
+            _pool.stop()
+        _pool = _Pool(threads)
+    return _pool.run(table, steps, threads, scratch_bytes)
+
+
+class _Pool:
+    """The shared state, the workers and their scratch."""
+
+    def __init__(self, capacity):
+        self.capacity = capacity
+        self.memory = pool.alloc(8 * (driver.THREADS + capacity * driver.WORDS_PER_THREAD))
+        self.state = self.memory.array.view(np.int64)
+        self.state[:] = 0
+        self.block = np.array([0, self.memory.ptr], np.int64)
+        functions = build.get_many([_Driver(name) for name in _BODIES])
+        self.natives = dict(zip(_BODIES, (_NATIVE(f.address) for f in functions), strict=True))
+        self.walk, self.walk_alone = self.natives["walk"], self.natives["walk_alone"]
+        self.arguments = self.block.ctypes.data
+        self.scratch_bytes = -1
+        self.scratch: list = []
+        self.threads = 0
+        self.workers: list = []
+
+    def run(self, table, steps, threads, scratch_bytes):
+        """See the function `run`."""
+        if threads != self.threads or scratch_bytes > self.scratch_bytes:
+            self._prepare(threads, scratch_bytes)
+        walk = self.walk if threads > 1 else self.walk_alone
+        if walk(self.arguments, table, steps, None):
+            return self._failure(steps)
+        return None
+
+    def stop(self):
+        """End the workers, if any."""
+        self.natives["stop"](self.arguments, 0, 0, None)
+        for worker in self.workers:
+            worker.join(1.0)
+        self.workers = []
+
+    def _prepare(self, threads, scratch_bytes):
+        if scratch_bytes > self.scratch_bytes:
+            size = max(scratch_bytes, 1 << 16)
+            self.scratch = [pool.alloc(size + ERROR_BYTES) for _ in range(self.capacity)]
+            for thread, buffer in enumerate(self.scratch):
+                line = driver.THREADS + thread * driver.WORDS_PER_THREAD
+                self.state[line + driver.SCRATCH] = buffer.ptr + ERROR_BYTES
+            self.scratch_bytes = size
+        if threads > 1 and not self.workers:
+            turn = self._turn_seconds()
+            self.state[driver.SETTINGS + 1] = max(1, int(_IDLE_S / turn))
+            self.state[driver.SETTINGS + 2] = max(1, int(_YIELD_S / turn))
+            self.workers = [
+                threading.Thread(
+                    target=self.natives["work"],
+                    args=(self.arguments, thread, 0, None),
+                    name=f"jitgrad-{thread}",
+                    daemon=True,
+                )
+                for thread in range(1, self.capacity)
+            ]
+            for worker in self.workers:
+                worker.start()
+        self.state[driver.SETTINGS] = self.threads = threads
+
+    def _turn_seconds(self):
+        best = math.inf
+        for _ in range(5):
+            start = time.perf_counter()
+            self.natives["spin"](self.arguments, 1000, 0, None)
+            best = min(best, time.perf_counter() - start)
+        return best / 1000
+
+    def _failure(self, steps):
+        lines = self.state[driver.THREADS :].reshape(-1, driver.WORDS_PER_THREAD)
+        first = int(self.state[driver.SERIAL]) - steps
+        at = driver.FAILED_AT
+        failed = [line for line in lines if line[at] >= first]
+        worst = min(failed, key=lambda line: (line[at], line[driver.FAILED_CHUNK]))
+        slot = worst[driver.FAILED_SLOT :]
+        return (
+            int(worst[at]) - first,
+            int(worst[driver.FAILED_SEGMENT]),
+            int(worst[driver.FAILED_CODE]),
+            *(int(word) for word in slot[:3]),
+        )
+
+
+def _cgroup_cores():
+    """How many cores' worth of time the control groups of this process allow."""
+    cores = math.inf
+    try:
+        with open("/proc/self/cgroup") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return cores
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = "/sys/fs/cgroup" + (f"/{controllers}" if controllers else "")
+        parts = [part for part in path.split("/") if part and part != ".."]
+        for depth in range(len(parts) + 1):
+            cores = min(cores, _quota(os.path.join(root, *parts[:depth])))
+    return cores
+
+
+def _quota(folder):
+    try:
+        with open(os.path.join(folder, "cpu.max")) as file:
+            quota, period = file.read().split()
+    except (OSError, ValueError):
+        try:
+            with open(os.path.join(folder, "cpu.cfs_quota_us")) as file:
+                quota = file.read().strip()
+            with open(os.path.join(folder, "cpu.cfs_period_us")) as file:
+                period = file.read().strip()
+        except OSError:
+            return math.inf
+    if not quota.isdigit() or int(quota) <= 0:
+        return math.inf
+    return int(quota) / int(period)
+
+
+def _forget():
+    """In a forked child: the workers did not come along."""
+    global _pool, _wanted
+    _pool, _wanted = None, 1
+
+
+def _stop():
+    # Code and state must not go while a worker still runs on them.
+    if _pool is not None:
+        _pool.stop()
+
+
+fork.guard(execution_lock, _forget)
+atexit.register(_stop)
