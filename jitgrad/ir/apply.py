@@ -105,7 +105,7 @@ def out_dtype(op: Op, common: DType) -> DType:
         return common
     if op.promote == "bool":
         return dt.bool_
-    return op.promote(common)  # type: ignore[no-any-return]
+    return op.promote(common)
 
 
 def elementwise_node(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...]) -> Node:

@@ -169,16 +169,16 @@ def scatter_add(x, index, src, *, axis):
 
 @scatter_add.gradient
 def _(g, y, x, index, src, axis):
-    return g, None, _spread(gather(g, index, axis=axis), src, g)
+    return g, None, _into(zeros_of(src, g), gather(g, index, axis=axis))
 
 
-def _spread(part, whole, g):
-    """`part` as the first corner of zeros shaped like `whole`."""
+def _into(base, part):
+    """`base` with `part` in its first corner."""
     shape = tuple(part.shape)
-    if shape == tuple(whole.shape):
+    if shape == tuple(base.shape):
         return part
     corner = ((0,) * len(shape), (1,) * len(shape), shape)
-    return write(zeros_of(whole, g), part, chain=(("slice", corner),))
+    return write(base, part, chain=(("slice", corner),))
 
 
 def _take_numpy(x, index):

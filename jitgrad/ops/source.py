@@ -11,6 +11,7 @@ import numpy as np
 
 from jitgrad.ir import dtype as dt
 from jitgrad.ir.op import source
+from jitgrad.ops import oracle_random
 
 
 def _no_values(*_: Any) -> Any:
@@ -44,11 +45,9 @@ def iota(*, shape, axis):
     """The index along `axis` at every position."""
 
 
-def _random(kind: str) -> Any:
+def _random(draw_numbers: Any) -> Any:
     def oracle(shape: Any, dtype: Any, seed: int, draw: int) -> Any:
-        from jitgrad.kernels import random
-
-        return random.reference(kind, shape, dtype.np, seed, draw)
+        return draw_numbers(shape, dtype.np, seed, draw)
 
     return oracle
 
@@ -60,16 +59,16 @@ _RANDOM = {
 }
 
 
-@source(numpy=_random("uniform"), **_RANDOM)
+@source(numpy=_random(oracle_random.uniform), **_RANDOM)
 def uniform(*, shape, dtype, seed, draw):
     """Uniform numbers in [0, 1): the high 24 (float64: 53) bits of Philox words."""
 
 
-@source(numpy=_random("normal"), **_RANDOM)
+@source(numpy=_random(oracle_random.normal), **_RANDOM)
 def normal(*, shape, dtype, seed, draw):
     """Standard normal numbers by the Box-Muller transform of Philox uniforms."""
 
 
-@source(numpy=_random("bits"), **_RANDOM)
+@source(numpy=_random(oracle_random.bits), **_RANDOM)
 def random_bits(*, shape, dtype, seed, draw):
     """Non-negative int64 numbers of 63 random bits."""
