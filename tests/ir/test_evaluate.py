@@ -83,6 +83,8 @@ def test_index_errors_name_the_users_line():
 def test_every_entry_is_reachable():
     from jitgrad import ops
 
-    assert ops.tanh is RECORDERS["tanh"]
+    assert ops.tanh is RECORDERS["tanh"] and ops.sum_ is RECORDERS["sum"]
+    assert ops.pow is ops.FUNCTIONS["pow"] and ops.pow_ is RECORDERS["pow"]
+    assert ops.cast is RECORDERS["cast"]  # internal, yet reachable by name
     with pytest.raises(AttributeError, match="has no op 'tahn'"):
         _ = ops.tahn
