@@ -39,7 +39,7 @@ def _shape(w: Writer) -> str:
 def finish(w: Writer, body: list[str], units: Spec, unit_size: Spec) -> Kernel:
     """Header, constants, signature and name around the body."""
     text, params = assemble(w.functions, w.runs, w.constants, w.params, [*w.top, *body])
-    name = kernel_name(w.group.values, text)
+    name = kernel_name(w.group.values, text, params)
     serial = not w.group.domain and w.group.kind == "map"
     domain = w.group.domain
     return Kernel(
@@ -83,15 +83,15 @@ def assemble(
     return "\n".join(lines), params
 
 
-def kernel_name(values: list[Value], text: str) -> str:
-    """Meaning and a hash of the body."""
+def kernel_name(values: list[Value], text: str, params: list[tuple[str, str]]) -> str:
+    """Meaning and a hash of the body and its types."""
     words: list[str] = []
     for v in values:
         if v.op not in ("copy", "cast", "mul", "add", "sub", "neg", "where") and v.op not in words:
             words.append(v.op)
     if not words:
         words = [values[-1].op]
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    digest = hashlib.sha256((text + repr(params)).encode()).hexdigest()[:8]
     return "_".join(words[:4]) + "_" + digest
 
 

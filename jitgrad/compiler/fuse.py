@@ -82,6 +82,7 @@ class Fusion:
         self.enabled = enabled
         self.groups: dict[int, Group] = {}
         self.of: dict[Value, Group] = {}
+        self.made = 0
         self.uses: dict[Value, int] = {}
         self.outputs = set(graph.outputs)
         self.trivial = {v for v in graph.values if trivial(v)}
@@ -137,7 +138,8 @@ class Fusion:
                 if self.join(v, group, kind, domain, split, pos, needs):
                     self.absorb(v, group)
                     return
-        group = Group(len(self.groups), kind, domain, split)
+        group = Group(self.made, kind, domain, split)
+        self.made += 1
         self.groups[group.id] = group
         self.add(v, group, pos, needs)
         if self.enabled:
@@ -200,9 +202,9 @@ class Fusion:
             return False
         new_kind, new_domain, new_split, new_pos = where
         # every value of the group that v reads must be read element by element
-        for a in v.inputs:
-            for x, at in self.flows(a, new_pos_of(v, new_pos, new_domain)):
-                if self.of.get(x) is group and (at is None or at != group.place.get(x)):
+        for a, where_read in element_reads(v, new_pos, new_domain):
+            for x, at in self.flows(a, where_read):
+                if self.of.get(x) is group and (late(x) or at is None or at != group.place[x]):
                     return False
         if v.kind == "gather" and self.of.get(v.inputs[0].value) is group:
             return False
@@ -297,8 +299,7 @@ class Fusion:
 
     def absorb(self, v: Value, group: Group) -> None:
         """Merge groups of v's other producers into v's group where that is legal."""
-        for a in v.inputs:
-            at_v = new_pos_of(v, group.place[v], group.domain)
+        for a, at_v in element_reads(v, group.place[v], group.domain):
             for w, at in self.flows(a, at_v):
                 other = self.of.get(w)
                 if other is None or other is group or at is None:
@@ -344,12 +345,7 @@ class Fusion:
         for h in self.groups.values():
             if h is not b and h.before & (bit_a | bit_b):
                 h.before = (h.before & ~bit_a) | bit_b | b.before
-        self.alias_id(a, b)
         return True
-
-    def alias_id(self, a: Group, b: Group) -> None:
-        """Groups that needed `a` need `b` now; ids are never used again."""
-        self.groups = dict(self.groups)
 
     def readers(self, x: Value) -> list[Value]:
         return [w for w in self.graph.values if w in self.live for r in w.inputs if r.value is x]
@@ -403,9 +399,9 @@ class Fusion:
         """Whether every value is read at the positions it is computed at."""
         members = set(values)
         for v in values:
-            for a in v.inputs:
-                for w, at in self.flows(a, new_pos_of(v, place[v], domain)):
-                    if w in members and (at is None or at != place[w]):
+            for a, at_v in element_reads(v, place[v], domain):
+                for w, at in self.flows(a, at_v):
+                    if w in members and (late(w) or at is None or at != place[w]):
                         return False
             if v.kind == "gather" and v.inputs[0].value in members:
                 return False
@@ -433,6 +429,11 @@ class Fusion:
         return out
 
 
+def late(v: Value) -> bool:
+    """Whether the value is complete only when its kernel is."""
+    return v.kind == "partial" or (v.kind == "reduce" and v.mode == "column")
+
+
 def home(v: Value) -> tuple[str, Dims, int | None, Positions]:
     """Kind, domain, split and own positions of a value alone."""
     if v.kind == "reduce":
@@ -450,9 +451,21 @@ def home(v: Value) -> tuple[str, Dims, int | None, Positions]:
     return "map", v.space, None, tuple(range(len(v.space)))
 
 
-def new_pos_of(v: Value, pos: Positions, domain: Dims) -> Positions:
-    """Domain positions of the axes `v` reads its inputs over."""
-    return tuple(range(len(domain))) if v.kind in ("reduce", "partial") else pos
+def element_reads(v: Value, pos: Positions, domain: Dims) -> list[tuple[Access, Positions]]:
+    """Operands read element by element, with the domain positions of their axes."""
+    if v.kind in ("reduce", "partial"):
+        everything = tuple(range(len(domain)))
+        return [(a, everything) for a in v.inputs]
+    if v.kind == "map":
+        return [(a, pos) for a in v.inputs]
+    if v.kind == "gather":
+        index = v.inputs[1]
+        if v.op == "gather":
+            return [(index, pos)]
+        lead = len(index.dims)
+        real = [i for i, c in enumerate(v.dims) if c != ONE]
+        return [(index, tuple(p for p, i in zip(pos, real, strict=True) if i < lead))]
+    return []
 
 
 def carried(a: Access, pos: Positions | None) -> Positions | None:

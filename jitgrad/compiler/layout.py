@@ -117,9 +117,9 @@ def tags_through(name: str, key: Any, tags: Tags) -> Tags | None:
     """Tags after one view step; None when a reshape cannot be a view of such memory."""
     if name == "permute":
         real = [i for i, t in enumerate(tags) if t != "1"]
-        after = {a: b for a, b in zip(real, [*real[1:], -1], strict=True)}
+        after = dict(zip(real, [*real[1:], -1][: len(real)], strict=True))
         order = [i for i in key if tags[i] != "1"]
-        follow = dict(zip(order, [*order[1:], -1], strict=True))
+        follow = dict(zip(order, [*order[1:], -1][: len(order)], strict=True))
         return tuple(
             "s" if tags[i] == "c" and follow[i] != after[i] else tags[i] for i in key
         )

@@ -174,12 +174,14 @@ class Lowering:
         return self.graph
 
     def output(self, i: int) -> Value:
+        """The value that becomes the wanted node's memory: its own, and nobody else's."""
         value, moves = self.alias[i]
-        taken = value in self.graph.outputs
-        if moves or value.kind in ("leaf", "const", "scalar", "iota", "random") or taken:
-            at = self.access((value, moves), self.dims[i], i)
-            return self.value(
-                "map", "copy", value.dtype, self.dims[i], [at], None, i, merge=not taken
+        if moves or value.kind in ("leaf", "const", "scalar", "iota", "random"):
+            value = self.copied(self.access((value, moves), self.dims[i], i), i).value
+        if value in self.graph.outputs:
+            read = self.access((value, ()), self.dims[i], i)
+            value = self.value(
+                "map", "copy", value.dtype, self.dims[i], [read], None, i, merge=False
             )
         return value
 

@@ -10,7 +10,7 @@ from functools import cache
 
 _MODULES = (
     "intrinsics", "math", "math64", "arith", "reduce", "random", "scan", "sort", "gather",
-    "gemm", "errors",
+    "errors", "gemm",
 )  # fmt: skip
 
 NUMPY = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from jitgrad.compiler.fuse import Group, carried, new_pos_of
+from jitgrad.compiler.fuse import Group, carried, element_reads
 from jitgrad.compiler.layout import contiguous_tags
 from jitgrad.compiler.values import ONE, Access, Value
 
@@ -70,6 +70,7 @@ class Nest:
             self.variables[a] = "r" if len(self.rows) == 1 else f"r{k}"
         for k, a in enumerate(self.cols):
             self.variables[a] = "j" if len(self.cols) == 1 else f"j{k}"
+        self.one_row = group.kind == "row" and not self.rows
         self.axis_of = {p: a for a in self.axes for p in a}
         self.stage = self._stages()
 
@@ -93,22 +94,19 @@ class Nest:
                 if v.kind == "iota":
                     self.barriers.update(where)
                 elif v not in self.members:
-                    for b in v.inputs:
-                        visit(b, where)
+                    for b, deeper in element_reads(v, where, self.group.domain):
+                        visit(b, deeper)
                 return
             tags = a.tags()
             note(at, [tags[i] for i, c in enumerate(a.dims) if c != ONE])
 
         for v in self.group.values:
-            at = new_pos_of(v, self.group.place[v], self.group.domain)
+            at = self.group.place[v]
+            for a, where in element_reads(v, at, self.group.domain):
+                visit(a, where)
             if v.kind == "gather":
-                visit(v.inputs[1], self.gather_index_at(v, at))
                 refs.append({t[0]: (t[1], -1) for t in self._gather_tags(v, at)})
-            elif v.kind not in ("combine", "matmul", "routine"):
-                for a in v.inputs:
-                    visit(a, at)
-            if v in self.stored and v.kind not in ("partial",):
-                at = self.group.place[v]
+            if v.store is not None or (v in self.stored and v.kind != "partial"):
                 if v.store is not None:
                     tags = v.store.tags()
                 else:
@@ -185,14 +183,6 @@ class Nest:
         """Row-major index over the value's own axes."""
         tags = [t for t in contiguous_tags(v.dims, ONE) if t != "1"]
         return self._terms([(p, t, None) for p, t in zip(at, tags, strict=True)])
-
-    def gather_index_at(self, v: Value, at: Positions) -> Positions:
-        """Positions of the index operand's axes."""
-        if v.op == "gather":
-            return at
-        lead = len(v.inputs[1].dims)
-        real = [i for i, c in enumerate(v.dims) if c != ONE]
-        return tuple(p for p, i in zip(at, real, strict=True) if i < lead)
 
     def _gather_tags(self, v: Value, at: Positions) -> list[tuple[int, str, int]]:
         x = v.inputs[0]

@@ -197,7 +197,7 @@ def write(value: Value) -> Kernel:
     body, units, unit_size = routine(r)
     lines = ["for u in range(lo, hi):", *indent(body)]
     text, params = assemble(r.functions, set(), {}, r.params, lines)
-    name = kernel_name([value], text)
+    name = kernel_name([value], text, params)
     return Kernel(
         name, text.replace("KERNEL", name), tuple(params), tuple(r.specs), units, unit_size,
         r.scratch, False, False, r.checks, [],

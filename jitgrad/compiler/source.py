@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from jitgrad.compiler.fuse import Group
+from jitgrad.compiler.fuse import Group, element_reads
 from jitgrad.compiler.kernel import Kernel, Spec
 from jitgrad.compiler.names import NUMPY, module_of
 from jitgrad.compiler.nest import Nest, Term, Terms
@@ -116,7 +116,7 @@ class Writer:
         """The outermost level at which domain positions `at` are known."""
         if any(p >= self.nest.split for p in at):
             return "col"
-        return "row" if at else "top"
+        return "row" if at or self.nest.one_row else "top"
 
     def remember(self, key: object, level: str, name: str) -> str:
         (self.loop_memo if level == "col" else self.memo)[key] = name
@@ -267,7 +267,8 @@ class Writer:
     def gather(self, v: Value, at: tuple[int, ...]) -> str:
         x, index_at = v.inputs
         k = v.attrs[0] if v.op == "gather" else 0
-        index = self.read(index_at, self.nest.gather_index_at(v, at))
+        ((_, where),) = element_reads(v, at, self.group.domain)
+        index = self.read(index_at, where)
         pointer = self.pointer(x)
         size = self.param(("extent", x.key(), k), f"{pointer}_n", "i64", ("extent", x, k))
         zero = self.constant(0, index_at.value.dtype)
