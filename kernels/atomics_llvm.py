@@ -85,6 +85,21 @@ def give_way(context):
     return types.none(), generate
 
 
+@intrinsic
+def nanoseconds(context):
+    def generate(ctx, builder, sig, args):
+        pair = ir.LiteralStructType([_I64, _I64])
+        slot = cgutils.alloca_once(builder, pair)
+        kind = ir.FunctionType(_I32, [_I32, slot.type])
+        function = cgutils.get_or_insert_function(builder.module, kind, "clock_gettime")
+        builder.call(function, [ir.Constant(_I32, 1), slot])  # CLOCK_MONOTONIC
+        seconds = builder.load(cgutils.gep_inbounds(builder, slot, 0, 0))
+        rest = builder.load(cgutils.gep_inbounds(builder, slot, 0, 1))
+        return builder.add(builder.mul(seconds, ir.Constant(_I64, 1_000_000_000)), rest)
+
+    return _WORD(), generate
+
+
 def _futex(builder, word, operation, value):
     kind = ir.FunctionType(_I64, [_I64], var_arg=True)
     function = cgutils.get_or_insert_function(builder.module, kind, "syscall")

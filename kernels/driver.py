@@ -7,9 +7,9 @@ complete: whoever completes it publishes the next. Entry functions: `walk_alone`
 `work` (the others; returns when the pool stops), `spin`. May import: NumPy, `atomics`.
 
 A program is int64 rows of ROW words: kernel, segments, number of segments, chunk size in units,
-1 if only thread 0 may run it. A segment is SEGMENT words: argument block, units. Claims: one word a
-thread holds the step's serial number and how many of the thread's chunks are taken, so a latecomer
-that still looks at a finished step can take nothing of it.
+1 if only thread 0 may run it; word LASTED of the first row is the driver's own. A segment is
+SEGMENT words: argument block, units. A thread's claim holds the step's serial number and how many
+of its chunks are taken in one word, so a latecomer that still looks at a finished step takes none.
 """
 
 import numpy as np
@@ -20,6 +20,7 @@ from .atomics import (
     compare_swap,
     give_way,
     load,
+    nanoseconds,
     pause,
     sleep_while,
     store,
@@ -38,7 +39,7 @@ SERIAL = 0 * LINE  # serial number of the step that runs; the only word that thr
 DONE = 1 * LINE  # chunks of it that are complete
 SLEEPERS = 2 * LINE  # threads that may be asleep
 FAILED = 3 * LINE  # whether a kernel returned an error
-PROGRAM = 4 * LINE  # address of the table, first serial number, serial number past the last step
+PROGRAM = 4 * LINE  # table, first serial number, serial number past the last step, start time
 TICKET = 5 * LINE  # serial number, chunks, row, threads, chunk size: what taking chunks needs
 SETTINGS = 6 * LINE  # threads, spins before sleeping, spins before giving way, 1 to stop
 THREADS = 8 * LINE  # from here on two lines a thread: claim, then the record below
@@ -51,6 +52,12 @@ FAILED_SEGMENT = 11  # the segment of that chunk
 FAILED_CODE = 12  # what the kernel returned
 FAILED_SLOT = 13  # copy of the error slot: three words
 WORDS_PER_THREAD = 16
+
+LASTED = 7  # word of a program's first row: how long it ran last time, in nanoseconds
+# Waking a sleeper costs the waker up to 30 us: a program does that when it turns out to be long, or
+# at once when it was long last time.
+_LONG = 30_000
+_LONG_AT_ONCE = 100_000
 
 _SHIFT = 24  # bits of a claim that count chunks
 _TAKEN = (1 << _SHIFT) - 1
@@ -117,6 +124,13 @@ def _run_whole(state, line, serial, row):
                 _record(state, line, serial, segment, segment, code)
 
 
+def _rouse(state):
+    """Wake the sleepers if this program is worth it."""
+    if nanoseconds() - load(state, PROGRAM + 3) > _LONG:
+        swap(state, SLEEPERS, 0)
+        wake_all(state, SERIAL)
+
+
 def _publish(state, serial, chunks, row, threads, size):
     """Open a step to all threads; no chunks: it is thread 0's, or the program is over."""
     store(state, TICKET, -1)
@@ -127,8 +141,7 @@ def _publish(state, serial, chunks, row, threads, size):
     store(state, TICKET, serial)
     swap(state, SERIAL, serial)
     if chunks > 0 and load(state, SLEEPERS) > 0:
-        swap(state, SLEEPERS, 0)
-        wake_all(state, SERIAL)
+        _rouse(state)
 
 
 def _advance(state, thread, serial):
@@ -190,16 +203,24 @@ def _help(state, thread, serial):
                 store(state, DONE, 0)
                 _advance(state, thread, serial + 1)
                 return
+            if load(state, SLEEPERS) > 0:
+                _rouse(state)
 
 
 def walk(state, table, steps):
     """Thread 0: run a program together with the workers; whether a kernel failed."""
+    row = words_at(table)
+    begin = nanoseconds()
+    started = begin
+    if row[LASTED] > _LONG_AT_ONCE:
+        started = 0
     first = load(state, SERIAL) + 1
     last = first + steps
     store(state, FAILED, 0)
     store(state, PROGRAM, table)
     store(state, PROGRAM + 1, first)
     store(state, PROGRAM + 2, last)
+    store(state, PROGRAM + 3, started)
     _advance(state, 0, first)
     patience = load(state, SETTINGS + 2)
     serial = load(state, SERIAL)
@@ -214,6 +235,7 @@ def walk(state, table, steps):
             else:
                 pause()
         serial = load(state, SERIAL)
+    row[LASTED] = nanoseconds() - begin
     return load(state, FAILED)
 
 

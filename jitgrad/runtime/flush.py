@@ -1,25 +1,137 @@
-"""Realising nodes. Entry: `flush(nodes)`. Imports: ir."""
+"""Realising nodes: key, schedule, build, bind, run.
+
+Entry: `flush(nodes)`. A pending graph too large for one schedule is cut in recorded order, which
+changes no bit. Imports: ir, compiler, runtime.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+from collections import OrderedDict
+from typing import Any
 
+from jitgrad.compiler import schedule as schedules
+from jitgrad.compiler import snapshot
 from jitgrad.ir.apply import realise
-from jitgrad.ir.evaluate import evaluate
-from jitgrad.ir.node import Node
+from jitgrad.ir.node import Node, walk
+from jitgrad.runtime import build, pool, switches, threads
+from jitgrad.runtime.bind import Bound
+from jitgrad.runtime.errors import raise_failure
+from jitgrad.runtime.stats import counts
+
+CUT = 1024  # nodes in one schedule
+PLANS = 512  # bound plans kept
+
+_programs: dict[Any, Program] = {}
+_plans: OrderedDict[Any, Bound] = OrderedDict()
 
 
-class Memory:
-    """Row-major values: `.array` is flat and can be viewed as any dtype."""
+class Program:
+    """A schedule with its machine code."""
 
-    __slots__ = ("array",)
+    __slots__ = ("functions", "schedule")
 
-    def __init__(self, values: np.ndarray) -> None:
-        self.array = np.array(values, order="C").reshape(-1).view(np.uint8)
+    def __init__(self, snap: snapshot.Snapshot) -> None:
+        self.schedule = schedules.build(snap, switches.fuse())
+        kernels = [step.kernels[0] for step in self.schedule.steps]
+        self.functions = build.get_many(kernels)
+        counts.schedules += 1
 
 
 def flush(nodes: list[Node]) -> None:
-    """Compute `nodes` and make them realised."""
-    pending = [n for n in nodes if not n.realised]
-    for node, values in zip(pending, evaluate(pending), strict=True):
-        realise(node, Memory(values))
+    """Compute `nodes`; afterwards each is realised.
+
+    Raises:
+        IndexError: an index met at run time is out of range; nothing else is harmed.
+    """
+    roots = list({id(n): n for n in nodes if not n.realised}.values())
+    if not roots:
+        return
+    order = walk(roots)
+    if len(order) > CUT:
+        for part in pieces(order, roots):
+            run(part)
+        roots = [n for n in roots if not n.realised]
+    if roots:
+        run(roots)
+
+
+def pieces(order: list[Node], roots: list[Node]) -> list[list[Node]]:
+    """Cut a long recorded order: per piece, the nodes that later pieces read."""
+    place = {id(n): i for i, n in enumerate(order)}
+    last = dict.fromkeys(place, 0)
+    for i, node in enumerate(order):
+        for x in node.inputs:
+            last[id(x)] = i
+    out = []
+    for start in range(0, len(order) - CUT, CUT):
+        end = start + CUT
+        wanted = [
+            n
+            for n in order[start:end]
+            if n.inputs and n.op.kind != "movement" and last[id(n)] >= end
+        ]
+        wanted += [
+            source_of(n) for n in order[start:end] if n.op.kind == "movement" and last[id(n)] >= end
+        ]
+        out.append([n for n in wanted if n.inputs or n.op.kind == "random"])
+    return out
+
+
+def source_of(node: Node) -> Node:
+    """The node a chain of views looks at."""
+    while node.op.kind == "movement":
+        node = node.inputs[0]
+    return node
+
+
+def run(roots: list[Node]) -> None:
+    """One schedule for `roots`."""
+    roots = list({id(n): n for n in roots if not n.realised}.values())
+    if not roots:
+        return
+    snap = snapshot.take(roots)
+    program = _programs.get(snap.key)
+    if program is None:
+        program = _programs[snap.key] = Program(snap)
+    with threads.execution_lock:
+        plan = bound(program, snap)
+        outs, failure = plan.run(snap.nodes)
+    counts.flushes += 1
+    counts.nodes += len(snap.nodes)
+    counts.kernels_run += program.schedule.kernel_count
+    counts.steps_run += len(program.schedule.steps)
+    counts.bytes += plan.bytes
+    counts.flops += plan.flops
+    if failure is not None:
+        raise_failure(failure, program.schedule, snap.nodes)
+    for i, buffer in zip(snap.outputs, outs, strict=True):
+        realise(snap.nodes[i], buffer)
+
+
+def bound(program: Program, snap: snapshot.Snapshot) -> Bound:
+    """The plan for these sizes and views; a few hundred are kept."""
+    numbers = tuple(
+        [
+            (n.shape, n.strides, n.offset) if n.strides is not None or n.offset
+            else (n.shape, n.attrs) if n.op.name in _VIEWS else n.shape
+            for n in snap.nodes
+        ]
+    )  # fmt: skip
+    key = (id(program), numbers)
+    plan = _plans.get(key)
+    if plan is None:
+        plan = _plans[key] = Bound(program.schedule, program.functions, snap.nodes)
+        if len(_plans) > PLANS:
+            _plans.popitem(last=False)
+    else:
+        _plans.move_to_end(key)
+    return plan
+
+
+_VIEWS = ("slice", "write")
+
+
+def forget() -> int:
+    """Drop plans and pooled memory; machine code stays. Bytes given back."""
+    _plans.clear()
+    return pool.empty_cache()

@@ -23,7 +23,7 @@ from . import build, fork, pool
 from .interpret import ERROR_BYTES
 
 MAX_THREADS = 256
-_IDLE_S = 30e-6  # how long a worker spins before it sleeps
+_IDLE_S = 50e-6  # how long a worker spins before it sleeps
 _YIELD_S = 2e-6  # how long thread 0 spins for a worker before it offers its core
 _NATIVE = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_ssize_t, ctypes.c_void_p
