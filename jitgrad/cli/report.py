@@ -64,7 +64,7 @@ def requirements():
     else:
         listed = importlib.metadata.requires("jitgrad") or []
     core = (text for text in listed if "extra ==" not in text)
-    return [re.fullmatch(r"([\w.-]+?)\s*([<>=!~].*)?", text).groups("") for text in core]
+    return [re.findall(r"^([\w.-]+)\s*([^;]*)", text)[0] for text in core]
 
 
 def within(version, bounds):
@@ -74,8 +74,7 @@ def within(version, bounds):
     (True, False)
     """
     held = _numbers(version)
-    for bound in filter(None, bounds.split(",")):
-        sign, limit = re.fullmatch(r"(>=|<)(.*)", bound.strip()).groups()
+    for sign, limit in re.findall(r"(>=|<)\s*([\d.]+)", bounds):
         if (held >= _numbers(limit)) != (sign == ">="):
             return False
     return True
