@@ -12,6 +12,7 @@ import os
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -213,7 +214,9 @@ class _Reader:
         if kind == "dict":
             return {self.decode(key): self.decode(value) for key, value in content}
         if kind == "OrderedDict":
-            ordered = OrderedDict((self.decode(key), self.decode(value)) for key, value in content)
+            ordered: Any = OrderedDict(
+                (self.decode(key), self.decode(value)) for key, value in content
+            )
             if "metadata" in code:
                 ordered._metadata = self.decode(code["metadata"])
             return ordered

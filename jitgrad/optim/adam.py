@@ -70,8 +70,9 @@ class Adam(Optimizer):
     def _numbers(self, group, step):
         beta1, beta2 = group["betas"]
         lr = group["lr"]
-        decay = lr * group["weight_decay"]
-        return beta1, beta2, lr / (1 - beta1**step), (1 - beta2**step) ** 0.5, 1 - decay
+        # A product with 1 / sqrt(1 - beta2^t), where PyTorch divides: a division less an element.
+        correction = 1 / (1 - beta2**step) ** 0.5
+        return beta1, beta2, lr / (1 - beta1**step), correction, 1 - lr * group["weight_decay"]
 
     def _update(self, param, grad, state, group, numbers):
         beta1, beta2, rate, correction, kept = numbers
@@ -87,7 +88,7 @@ class Adam(Optimizer):
             largest = state["max_exp_avg_sq"]
             largest.copy_(largest.maximum(square))
             square = largest
-        param.copy_(param - mean / (square.sqrt() / correction + group["eps"]) * rate)
+        param.copy_(param - mean / (square.sqrt() * correction + group["eps"]) * rate)
 
 
 class AdamW(Adam):

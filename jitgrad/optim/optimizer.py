@@ -6,9 +6,9 @@ operations on one parameter. Every parameter gets the same sequence of operation
 makes one step of many segments of them; `step` ends with a flush of everything pending.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
 from copy import deepcopy
+from typing import Any
 
 import jitgrad as jg
 from jitgrad.frontend import flush_all
@@ -36,8 +36,6 @@ class Optimizer(StateDict):
                 f"dicts, but got {type(params).__name__}"
             )
         self.defaults = defaults
-        self.state = defaultdict(dict)
-        self.param_groups = []
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -96,7 +94,8 @@ class Optimizer(StateDict):
 
         `closure` computes the loss again, gradients included.
         """
-        args, kwargs = (closure,), {}
+        args: tuple[Any, ...] = (closure,)
+        kwargs: dict[str, Any] = {}
         for hook in list(self._step_pre_hooks.values()):
             changed = hook(self, args, kwargs)
             if changed is not None:

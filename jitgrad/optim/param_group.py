@@ -24,7 +24,7 @@ class ParamGroup(dict):
         self.version += 1
         super().__delitem__(key)
 
-    def __ior__(self, other):
+    def __ior__(self, other):  # type: ignore[misc]
         self.update(other)
         return self
 

@@ -1,27 +1,26 @@
 """Saving, loading and hooks of an optimizer. Base of `Optimizer`."""
 
+from collections import defaultdict
 from itertools import chain
+from typing import Any
 
 import jitgrad as jg
 from jitgrad.optim.param_group import ParamGroup
 from jitgrad.utils.hooks import OrderedHooks, RemovableHandle
-
-_HOOKS = (
-    "_step_pre_hooks",
-    "_step_post_hooks",
-    "_state_dict_pre_hooks",
-    "_state_dict_post_hooks",
-    "_load_state_dict_pre_hooks",
-    "_load_state_dict_post_hooks",
-)
 
 
 class StateDict:
     """`state_dict` and `load_state_dict`: parameters are numbered in the order of the groups."""
 
     def __init__(self):
-        for name in _HOOKS:
-            setattr(self, name, OrderedHooks())
+        self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        self.param_groups: list[ParamGroup] = []
+        self._step_pre_hooks = OrderedHooks()
+        self._step_post_hooks = OrderedHooks()
+        self._state_dict_pre_hooks = OrderedHooks()
+        self._state_dict_post_hooks = OrderedHooks()
+        self._load_state_dict_pre_hooks = OrderedHooks()
+        self._load_state_dict_post_hooks = OrderedHooks()
 
     def _add_hook(self, hooks, hook, prepend=False):
         handle = RemovableHandle(hooks)
@@ -97,7 +96,7 @@ class StateDict:
                 "loaded state dict contains a parameter group that doesn't match the size of "
                 "optimizer's group"
             )
-        param_of = {}
+        param_of: dict[Any, Any] = {}
         for own, given in pairs:
             param_of.update(zip(given["params"], own["params"], strict=True))
         self.state.clear()

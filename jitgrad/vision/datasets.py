@@ -18,6 +18,8 @@ __all__ = ["MNIST", "Digits", "FashionMNIST", "read_idx"]
 class _Images(Dataset):
     """Images `data` (n, H, W) uint8 and labels `targets` (n) int64."""
 
+    train: bool | None
+
     def __init__(self, data, targets, transform, target_transform):
         self.data = jg.tensor(data)
         self.targets = jg.tensor(targets.astype(np.int64))
@@ -52,7 +54,7 @@ class MNIST(_Images):
     `download=True` fetches what is missing into `root`/MNIST/raw and checks it.
     """
 
-    mirrors = (
+    mirrors: tuple[str, ...] = (
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "http://yann.lecun.com/exdb/mnist/",
     )

@@ -7,6 +7,7 @@ passes None.
 """
 
 import math
+from typing import Any
 
 import jitgrad as jg
 from jitgrad.frontend import Tensor
@@ -20,7 +21,7 @@ class BackwardHooks:
         self._hooks = list(module._backward_hooks.values())
         self._pre_hooks = list(module._backward_pre_hooks.values())
         self._grad_output = None
-        self._inputs = None  # places of the inputs a gradient comes back for
+        self._inputs: Any = None  # places of the inputs a gradient comes back for
 
     def enter(self, args):
         """The arguments with an alias in the place of each tensor that requires grad."""

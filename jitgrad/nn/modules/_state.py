@@ -1,6 +1,7 @@
 """state_dict and load_state_dict. Base of Module."""
 
 from collections import OrderedDict, namedtuple
+from typing import Any
 
 import jitgrad as jg
 from jitgrad.frontend import Tensor
@@ -89,7 +90,7 @@ class State(Hooks):
         ['0.weight', '0.bias']
         """
         if destination is None:
-            destination = OrderedDict()
+            destination: Any = OrderedDict()
             destination._metadata = OrderedDict()
         metadata = {"version": self._version}
         if hasattr(destination, "_metadata"):
@@ -187,7 +188,9 @@ class State(Hooks):
         """
         if not hasattr(state_dict, "items"):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-        missing, unexpected, errors = [], [], []
+        missing: list[str] = []
+        unexpected: list[str] = []
+        errors: list[str] = []
         metadata = getattr(state_dict, "_metadata", None)
         state = OrderedDict(state_dict)
         _load(self, state, metadata, assign, (missing, unexpected, errors), "")

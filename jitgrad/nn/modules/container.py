@@ -22,6 +22,15 @@ class _Indexed(Module):
         self._modules.update((str(i), module) for i, module in enumerate(modules))
         self._bump()
 
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return self._part(index)
+        return self._modules[self._key(index)]
+
+    def _part(self, index):
+        """A container of the same type with some of the modules."""
+        return type(self)(list(self)[index])
+
     def __len__(self):
         return len(self._modules)
 
@@ -89,10 +98,8 @@ class Sequential(_Indexed):
             input = module(input)
         return input
 
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            return type(self)(dict(list(self._modules.items())[index]))
-        return self._modules[self._key(index)]
+    def _part(self, index):
+        return type(self)(dict(list(self._modules.items())[index]))
 
     def __delitem__(self, index):
         keys = list(self._modules)[index] if isinstance(index, slice) else [self._key(index)]
@@ -161,11 +168,6 @@ class ModuleList(_Indexed):
         super().__init__()
         if modules is not None:
             self.extend(modules)
-
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            return type(self)(list(self)[index])
-        return self._modules[self._key(index)]
 
     def insert(self, index, module):
         """Put a module before `index`."""
