@@ -42,6 +42,8 @@ def finish(w: Writer, body: list[str], units: Spec, unit_size: Spec) -> Kernel:
     name = kernel_name(w.group.values, text, params)
     serial = not w.group.domain and w.group.kind == "map"
     domain = w.group.domain
+    first = w.group.values[0]
+    product = first if w.group.kind == "matmul" else None
     return Kernel(
         name,
         text.replace("KERNEL", name),
@@ -54,6 +56,8 @@ def finish(w: Writer, body: list[str], units: Spec, unit_size: Spec) -> Kernel:
         serial,
         w.checks,
         [(w.cost, domain)],
+        product,
+        (first.inputs[0], -1) if product is not None else None,
     )
 
 

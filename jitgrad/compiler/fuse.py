@@ -113,12 +113,26 @@ class Fusion:
         for v in self.graph.values:
             if v not in self.live or v.kind in ("leaf", "const", "scalar", "iota", "empty"):
                 continue
-            if v.kind == "random" or v.kind == "alias":
+            if v.kind == "alias" or (v.kind == "partial" and self.short(v)):
                 continue
+            if v.kind == "combine" and self.short(v.inputs[0].value):
+                v.inputs = v.inputs[0].value.inputs
             if v in self.trivial and v not in self.outputs and not self._stored_use(v):
                 continue
             self.place(v)
         return self.ordered()
+
+    def short(self, part: Value) -> bool:
+        """Whether a reduction to one element runs over the row values of a kernel: they are few,
+        so the second half of the reduction reads them all and the first half is left out."""
+        if part.kind != "partial":
+            return False
+        access = part.inputs[0]
+        group = self.of.get(access.value)
+        if group is None or group.kind not in ("row", "map"):
+            return False
+        flat = all(t in ("1", "c", "u") for t in access.tags())
+        return flat and len(group.place[access.value]) < len(group.domain)
 
     def _stored_use(self, v: Value) -> bool:
         """Whether some reader needs the value in memory."""

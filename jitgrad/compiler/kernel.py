@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from jitgrad.compiler.values import Access, Value
+
 # How an argument is found at run time:
 #   ("memory", Access)            address of the viewed value
 #   ("own", Value)                address of the value's own buffer
@@ -39,6 +41,7 @@ class Kernel:
         serial: runs on one thread: a few numbers only.
         checks: snapshot node of each check in the kernel, by the number it reports.
         flops: (operations, classes) terms.
+        product, depth: a matrix product computed here and where its inner size is read.
     """
 
     name: str
@@ -52,3 +55,5 @@ class Kernel:
     combine: bool = False
     checks: list[int] = field(default_factory=list)
     flops: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
+    product: Value | None = None
+    depth: tuple[Access, int] | None = None

@@ -9,8 +9,8 @@ import importlib
 from functools import cache
 
 _MODULES = (
-    "intrinsics", "math", "math64", "arith", "reduce", "random", "scan", "sort", "gather",
-    "errors", "gemm",
+    "intrinsics", "errors", "math", "math64", "arith", "reduce", "scan", "sort", "gather",
+    "gemm", "random",
 )  # fmt: skip
 
 NUMPY = {

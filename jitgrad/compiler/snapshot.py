@@ -87,23 +87,17 @@ def _units(shape: tuple[int, ...]) -> Any:
 
 
 def take(roots: list[Node]) -> Snapshot:
-    """Walk the pending graph below `roots` and key it.
-
-    Nodes that a live tape saved and that are dear to compute again are wanted too.
-    """
+    """Walk the pending graph below `roots` and key it."""
     nodes = walk(roots)
     index = {id(n): i for i, n in enumerate(nodes)}
     outputs = [index[id(r)] for r in roots]
-    wanted = set(outputs)
     inputs = []
     statics = []
     parts: list[Any] = []
-    for i, node in enumerate(nodes):
+    for node in nodes:
         ins = tuple([index[id(x)] for x in node.inputs])
         static = static_key(node)
         inputs.append(ins)
         statics.append(static)
         parts.append((node.op.name, node.dtype.suffix, ins, static))
-        if node.keepers and i not in wanted and any(ref() is not None for ref in node.keepers):
-            outputs.append(i)
     return Snapshot(nodes, inputs, statics, outputs, (tuple(parts), tuple(outputs)))

@@ -247,7 +247,7 @@ class Writer:
             classes = tuple(c for c in part.inputs[0].dims if c != ONE)
             n = self.param(("chunks", classes), "chunks", "i64", ("chunks", classes))
             return f"{self.over_run(f'pairwise_{v.op}_{suffix}')}({pointer}, {n})"
-        n = self.size(access.value.space)
+        n = self.size(tuple(c for c in access.dims if c != ONE))
         return f"{self.over_run(f'{v.op}_{suffix}')}({pointer}, {n})"
 
     def fail(self, v: Value, bad: str, value: str, level: str) -> None:

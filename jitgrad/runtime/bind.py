@@ -34,8 +34,8 @@ class Bound:
         self.schedule = schedule
         self.nodes = nodes
         self.sizes = {c: nodes[i].shape[axis] for c, (i, axis) in schedule.classes.items()}
-        self.bytes = 0
-        self.flops = 0
+        self.step_bytes = [0] * len(schedule.steps)
+        self.step_flops = [0] * len(schedule.steps)
         outputs = {memory_of(v) for v in schedule.outputs}
         self.output_bytes = [self.nbytes(memory_of(v)) for v in schedule.outputs]
         self._place_temporaries(outputs)
@@ -49,7 +49,7 @@ class Bound:
         out_number = {memory_of(v): i for i, v in enumerate(schedule.outputs)}
         steps = []
         at = 0
-        for step, function in zip(schedule.steps, functions, strict=True):
+        for number, (step, function) in enumerate(zip(schedule.steps, functions, strict=True)):
             segments = []
             weight = 0
             per_unit = 1
@@ -62,13 +62,15 @@ class Bound:
                 per_unit = max(1, self.number(kernel.unit_size))
                 weight += units * per_unit
                 segments.append((block, units))
-                self._count(kernel)
+                self._count(number, kernel)
                 at = end
             kernel = step.kernels[0]
             serial = kernel.serial or weight <= SERIAL
             scratch = max(self._scratch(k) for k in step.kernels)
             grain = max(1, GRAIN // per_unit)
             steps.append(Step(function, segments, grain=grain, scratch=scratch, serial=serial))
+        self.bytes, self.flops = sum(self.step_bytes), sum(self.step_flops)
+        self.steps = steps
         self.program = Program(steps)
         self._freeze()
         self.nodes = []  # the plan outlives the graph it was made for
@@ -111,7 +113,9 @@ class Bound:
         raise AssertionError(spec)
 
     def shape(self, v: Value) -> tuple[int, ...]:
-        """The value's shape in numbers."""
+        """The value's shape in numbers; of half a reduction, one number per chunk."""
+        if v.kind == "partial":
+            return (self.nbytes(v) // v.dtype.itemsize,)
         return tuple([1 if c == ONE else self.sizes[c] for c in v.dims])
 
     def view(self, access: Access) -> tuple[tuple[int, ...], tuple[int, ...], int]:
@@ -232,15 +236,19 @@ class Bound:
             total += 64
         return total
 
-    def _count(self, kernel: Kernel) -> None:
+    def _count(self, step: int, kernel: Kernel) -> None:
+        """Predicted traffic: each operand and result once."""
         for spec in kernel.specs:
             if spec[0] == "memory":
-                shape = self.shape(spec[1].value)
-                self.bytes += math.prod(shape) * spec[1].value.dtype.itemsize
+                v = spec[1].value
+                self.step_bytes[step] += math.prod(self.shape(v)) * v.dtype.itemsize
             elif spec[0] == "own":
-                self.bytes += self.nbytes(spec[1])
+                self.step_bytes[step] += self.nbytes(spec[1])
         for ops, classes in kernel.flops:
-            self.flops += ops * math.prod([self.sizes[c] for c in classes])
+            self.step_flops[step] += ops * math.prod([self.sizes[c] for c in classes])
+        if kernel.product is not None:
+            shape, depth = self.shape(kernel.product), self.number(("extent", *kernel.depth))
+            self.step_flops[step] += 2 * depth * math.prod(shape)
 
     # -- running --------------------------------------------------------------------------------
 
@@ -261,8 +269,11 @@ class Bound:
             )
         }  # fmt: skip
 
-    def run(self, nodes: list[Node]) -> tuple[list[Any], Any]:
-        """Buffers of the outputs, and the failure if a kernel reported one."""
+    def run(self, nodes: list[Node], launch: Any = None) -> tuple[list[Any], Any]:
+        """Buffers of the outputs, and the failure if a kernel reported one.
+
+        `launch` runs the bound program in place of one native call (to time it step by step).
+        """
         words = self.words
         outs = [pool.alloc(n) for n in self.output_bytes]
         if self.leaf_nodes:
@@ -281,5 +292,5 @@ class Bound:
             self.typed[dtype.suffix][word * (8 // dtype.itemsize)] = node.data
         for word, i, k in self.slots:
             words[word] = np.int64(np.uint64(nodes[i].attrs[k] & 0xFFFFFFFFFFFFFFFF))
-        failure = self.program.run()
+        failure = self.program.run() if launch is None else launch(self)
         return outs, failure

@@ -6,6 +6,7 @@ changes no bit. Imports: ir, compiler, runtime.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from typing import Any
 
@@ -13,7 +14,7 @@ from jitgrad.compiler import schedule as schedules
 from jitgrad.compiler import snapshot
 from jitgrad.ir.apply import realise
 from jitgrad.ir.node import Node, walk
-from jitgrad.runtime import build, pool, switches, threads
+from jitgrad.runtime import build, pool, switches, threads, trace
 from jitgrad.runtime.bind import Bound
 from jitgrad.runtime.errors import raise_failure
 from jitgrad.runtime.stats import counts
@@ -31,10 +32,12 @@ class Program:
     __slots__ = ("functions", "schedule")
 
     def __init__(self, snap: snapshot.Snapshot) -> None:
+        start = time.perf_counter()
         self.schedule = schedules.build(snap, switches.fuse())
         kernels = [step.kernels[0] for step in self.schedule.steps]
         self.functions = build.get_many(kernels)
         counts.schedules += 1
+        trace.made(self.schedule, snap, self.functions, time.perf_counter() - start)
 
 
 def flush(nodes: list[Node]) -> None:
@@ -93,9 +96,11 @@ def run(roots: list[Node]) -> None:
     program = _programs.get(snap.key)
     if program is None:
         program = _programs[snap.key] = Program(snap)
+    values = trace.expected(snap)
     with threads.execution_lock:
         plan = bound(program, snap)
-        outs, failure = plan.run(snap.nodes)
+        launch = trace.launcher if switches.debug() >= 2 else None
+        outs, failure = plan.run(snap.nodes, launch)
     counts.flushes += 1
     counts.nodes += len(snap.nodes)
     counts.kernels_run += program.schedule.kernel_count
@@ -106,6 +111,8 @@ def run(roots: list[Node]) -> None:
         raise_failure(failure, program.schedule, snap.nodes)
     for i, buffer in zip(snap.outputs, outs, strict=True):
         realise(snap.nodes[i], buffer)
+    if values is not None:
+        trace.check([snap.nodes[i] for i in snap.outputs], values, program.schedule)
 
 
 def bound(program: Program, snap: snapshot.Snapshot) -> Bound:
