@@ -13,7 +13,7 @@ __all__ = ["FUNCTIONS", "OPERATORS", "OPS", "RECORDERS"]
 
 
 def __getattr__(name: str) -> Any:
-    found = RECORDERS.get(name.removesuffix("_"))  # sum_, abs_: where Python has the name
+    found: Any = RECORDERS.get(name.removesuffix("_"))  # sum_, abs_: where Python has the name
     if not name.endswith("_"):
         found = FUNCTIONS.get(name, found)
     if found is None:

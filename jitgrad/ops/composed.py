@@ -326,13 +326,11 @@ def logit(x: Value, eps: float | None = None) -> Value:
 
 def xlogy(x: Value, y: Value) -> Value:
     """x * log(y), 0 where x is 0 unless y is NaN."""
-    edge = c.bitwise_or(c.le(y, 0), c.eq(y, math.inf)) if not is_number(y) else not 0 < y < math.inf
-    if is_number(x):
-        zero = c.bitwise_and(x == 0, edge)
-    else:
-        zero = c.bitwise_and(c.eq(x, 0), edge)
-    safe = c.where(zero, 1, y)
-    return c.where(zero, 0, x * t.log(safe))
+    x = full_of(x, t.log(y)) if is_number(x) else x
+    y = full_of(y, t.exp(x)) if is_number(y) else y
+    edge = c.bitwise_or(c.le(y, 0), c.eq(y, math.inf))  # where 0 * log(y) is not 0
+    zero = c.bitwise_and(c.eq(x, 0), edge)
+    return c.where(zero, 0, x * t.log(c.where(zero, 1, y)))
 
 
 def logaddexp2(x: Value, y: Value) -> Value:

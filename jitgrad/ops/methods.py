@@ -18,6 +18,7 @@ from jitgrad.ops import (
     arrange,
     compare,
     composed,
+    einstein,
     elementwise,
     library,
     movement,
@@ -57,7 +58,7 @@ def _functions() -> dict[str, Function]:
     table: dict[str, Function] = {
         n: r for n, r in RECORDERS.items() if r.op.kind != "source" and n not in _INTERNAL
     }
-    for module in (composed, statistics, arrange, products):
+    for module in (composed, statistics, arrange, products, einstein):
         for name in module.__all__:
             table[name] = getattr(module, name)
     for public, fn in _RENAMED.items():
@@ -131,5 +132,5 @@ def install(cls: type, skip: tuple[str, ...] = ()) -> None:
             setattr(cls, name, _method(fn))
 
 
-# cat and where do not take the node first
-install(Node, skip=("__eq__", "__ne__", "cat", "where"))
+# some do not take a node first
+install(Node, skip=("__eq__", "__ne__", "cat", "einsum", "stack", "where"))

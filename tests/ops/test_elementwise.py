@@ -122,6 +122,36 @@ def test_special_values_of_composed_pairs(name):
     equal(run(FUNCTIONS[name], arrays), peer(name)(*map(tensor, arrays)), 2e-5, name)
 
 
+NUMBERS = ["add", "sub", "mul", "div", "pow", "remainder", "fmod", "floor_divide", "lt", "eq",
+           "xlogy", "clamp_min", "clamp_max", "float_power"]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [3, 2.5, -2, 0.5])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_tensor_and_number(name, number):
+    x = np.array([0.3, 1.7, 2.0, 4.1])
+    for dtype in (dt.float64, dt.float32, dt.int32, dt.int16):
+        if number == -2 and (name == "pow" and dtype.kind == "i"):
+            continue
+        a = x.astype(dtype.np)
+        if dtype.kind == "i" and (name == "float_power" and number < 0):
+            a += 1
+        want = peer(name)(tensor(a), number)
+        equal(value(FUNCTIONS[name](leaf(a), number)), want, 4e-6, f"{name} {dtype} {number}")
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "pow", "remainder", "xlogy"])
+def test_number_and_tensor(name):
+    for dtype in (dt.float64, dt.float32, dt.int32):
+        a = np.array([1.0, 2.0, 3.0]).astype(dtype.np)
+        ours = value(FUNCTIONS[name](2.5, leaf(a)))
+        peers = {"add": lambda t: 2.5 + t, "sub": lambda t: 2.5 - t, "mul": lambda t: 2.5 * t,
+                 "div": lambda t: 2.5 / t, "remainder": lambda t: 2.5 % t,
+                 "pow": lambda t: 2.5**t}  # fmt: skip
+        want = peers.get(name, lambda t: torch.xlogy(2.5, t))(tensor(a))
+        equal(ours, want, 4e-6, f"{name} {dtype}")
+
+
 INTEGERS = ["pow", "remainder", "fmod", "floor_divide", "bitwise_left_shift", "bitwise_right_shift",
             "abs", "neg", "sign", "gcd", "lcm", "bitwise_not", "mul", "add", "sub"]  # fmt: skip
 

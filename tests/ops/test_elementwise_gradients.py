@@ -115,3 +115,14 @@ def test_gradients_at_edges_are_pytorchs(name):
     result.sum().backward()
     for g, t in zip(got, tensors, strict=True):
         np.testing.assert_allclose(g, t.grad.numpy(), 1e-9, err_msg=f"{name}: gradient")
+
+
+def test_every_other_differentiable_entry_is_named_here():
+    """Their gradients are checked beside their values; a new entry joins with its check."""
+    checked = {
+        "sum", "prod", "max", "min", "cumsum", "cumprod", "linear_scan",  # test_reductions
+        "reshape", "permute", "expand", "slice", "write",  # test_movement
+        "matmul", "cat", "gather", "scatter_add", "take", "put_add", "put_rows",  # test_library
+    }  # fmt: skip
+    others = {n for n, op in OPS.items() if op.kind != "elementwise" and op.differentiable}
+    assert others == checked
