@@ -1,7 +1,6 @@
 """`Adagrad`."""
 
-import jitgrad as jg
-from jitgrad.optim.optimizer import Optimizer, at_least, refuse
+from jitgrad.optim.optimizer import Optimizer, at_least, filled, refuse
 
 
 class Adagrad(Optimizer):
@@ -18,6 +17,8 @@ class Adagrad(Optimizer):
     >>> round(p.item(), 4)
     0.5
     """
+
+    _switches = ("weight_decay", "maximize")
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class Adagrad(Optimizer):
         super().__init__(params, defaults)
         for group in self.param_groups:  # PyTorch makes this state here, not at the first step
             for param in group["params"]:
-                self._start(param, self.state[param], group)
+                self._state_of(param, group)
 
     def _check(self, group):
         at_least(0.0, learning_rate=group["lr"])
@@ -57,16 +58,16 @@ class Adagrad(Optimizer):
         at_least(0.0, epsilon_value=group["eps"])
 
     def _start(self, param, state, group):
-        value = group["initial_accumulator_value"]
-        state["step"] = 0
-        state["sum"] = jg.full_like(param.detach(), value).realize()
+        state["sum"] = filled(param, group["initial_accumulator_value"])
 
     def _numbers(self, group, step):
-        return group["lr"] / (1 + (step - 1) * group["lr_decay"])
+        rate = group["lr"] / (1 + (step - 1) * group["lr_decay"])
+        return rate, group["eps"], group["weight_decay"]
 
-    def _update(self, param, grad, state, group, rate):
-        if group["weight_decay"] != 0:
-            grad = grad + param * group["weight_decay"]
+    def _update(self, param, grad, state, group, numbers):
+        rate, eps, decay = numbers
+        if decay != 0:
+            grad = grad + param * decay
         total = state["sum"]
         total.copy_(total + grad * grad)
-        param.copy_(param - grad / (total.sqrt() + group["eps"]) * rate)
+        param.copy_(param - grad / (total.sqrt() + eps) * rate)

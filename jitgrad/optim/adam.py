@@ -1,6 +1,6 @@
 """`Adam` and `AdamW`."""
 
-from jitgrad.optim.optimizer import Optimizer, at_least, refuse, zeros
+from jitgrad.optim.optimizer import Optimizer, at_least, filled, refuse
 
 
 class Adam(Optimizer):
@@ -20,6 +20,8 @@ class Adam(Optimizer):
     >>> round(p.item(), 4)
     0.5
     """
+
+    _switches = ("weight_decay", "decoupled_weight_decay", "amsgrad", "maximize")
 
     def __init__(
         self,
@@ -62,33 +64,36 @@ class Adam(Optimizer):
         at_least(0.0, weight_decay_value=group["weight_decay"])
 
     def _start(self, param, state, group):
-        state["exp_avg"] = zeros(param)
-        state["exp_avg_sq"] = zeros(param)
+        state["exp_avg"] = filled(param)
+        state["exp_avg_sq"] = filled(param)
         if group["amsgrad"]:
-            state["max_exp_avg_sq"] = zeros(param)
+            state["max_exp_avg_sq"] = filled(param)
 
     def _numbers(self, group, step):
         beta1, beta2 = group["betas"]
-        lr = group["lr"]
+        lr, decay = group["lr"], group["weight_decay"]
+        if group["decoupled_weight_decay"]:
+            decay = 1 - lr * decay
         # A product with 1 / sqrt(1 - beta2^t), where PyTorch divides: a division less an element.
         correction = 1 / (1 - beta2**step) ** 0.5
-        return beta1, beta2, lr / (1 - beta1**step), correction, 1 - lr * group["weight_decay"]
+        rate = lr / (1 - beta1**step)
+        return 1 - beta1, beta2, 1 - beta2, rate, correction, group["eps"], decay
 
     def _update(self, param, grad, state, group, numbers):
-        beta1, beta2, rate, correction, kept = numbers
+        new1, old2, new2, rate, correction, eps, decay = numbers
         if group["weight_decay"] != 0:
             if group["decoupled_weight_decay"]:
-                param.copy_(param * kept)
+                param.copy_(param * decay)
             else:
-                grad = grad + param * group["weight_decay"]
+                grad = grad + param * decay
         mean, square = state["exp_avg"], state["exp_avg_sq"]
-        mean.copy_(mean + (grad - mean) * (1 - beta1))
-        square.copy_(square * beta2 + grad * grad * (1 - beta2))
+        mean.copy_(mean + (grad - mean) * new1)
+        square.copy_(square * old2 + grad * grad * new2)
         if group["amsgrad"]:
             largest = state["max_exp_avg_sq"]
             largest.copy_(largest.maximum(square))
             square = largest
-        param.copy_(param - mean / (square.sqrt() * correction + group["eps"]) * rate)
+        param.copy_(param - mean / (square.sqrt() * correction + eps) * rate)
 
 
 class AdamW(Adam):

@@ -1,14 +1,18 @@
 """`Optimizer`, the base: parameter groups, state, saving, and the step that all share.
 
-A subclass gives `_numbers(group, step)`, the Python numbers of one step (they reach the kernel as
-run-time arguments, so a new learning rate compiles nothing), and `_update(...)`, elementwise
-operations on one parameter. Every parameter gets the same sequence of operations, so the compiler
-makes one step of many segments of them; `step` ends with a flush of everything pending.
+A step has two parts. `_advance` counts and gives every Python number that the step needs, by the
+subclass's `_numbers(group, step)`; a replay of a compiled step runs it alone. `_update(...)` then
+records elementwise operations on one parameter, with those numbers as they are: they reach the
+kernel as run-time arguments, so a new learning rate compiles nothing. Every parameter gets the same
+sequence of operations, so the compiler makes one step of many segments of them. `step` ends with a
+flush of everything pending; so does the constructor, for which every step has the same form.
 """
 
 from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
+
+import numpy as np
 
 import jitgrad as jg
 from jitgrad.frontend import flush_all
@@ -28,6 +32,8 @@ class Optimizer(StateDict):
     ([-1.0], 0.5)
     """
 
+    _switches = ("maximize",)  # settings whose truth chooses the operations of an update
+
     def __init__(self, params, defaults):
         super().__init__()
         if isinstance(params, jg.Tensor):
@@ -43,6 +49,7 @@ class Optimizer(StateDict):
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
+        flush_all()  # initial values: else the first step would be another program than the next
 
     def add_param_group(self, param_group):
         """Add a group: a dict with "params" and what differs from the defaults.
@@ -111,29 +118,38 @@ class Optimizer(StateDict):
             with jg.enable_grad():
                 loss = closure()
         with jg.no_grad():
-            for group in self.param_groups:
-                self._step_group(group)
+            for param, state, group, numbers in self._advance():
+                grad = -param.grad if group["maximize"] else param.grad
+                self._update(param, grad, state, group, numbers)
         for hook in list(self._step_post_hooks.values()):
             hook(self, args, kwargs)
         flush_all()
         return loss
 
-    def _step_group(self, group):
-        numbers = {}  # by step count: parameters of a group rarely differ in it
-        for param in group["params"]:
-            grad = param.grad
-            if grad is None:
-                continue
-            state = self.state[param]
-            if "step" not in state:
-                loaded = bool(state)  # from PyTorch's SGD, which keeps no count
-                state["step"] = int(loaded)
-                if not loaded:
-                    self._start(param, state, group)
-            step = state["step"] = state["step"] + 1
-            if step not in numbers:
-                numbers[step] = self._numbers(group, step)
-            self._update(param, -grad if group["maximize"] else grad, state, group, numbers[step])
+    def _advance(self):
+        """Count one step: (parameter, state, group, numbers) where there is a gradient."""
+        work = []
+        for group in self.param_groups:
+            by_step = {}  # parameters of a group rarely differ in their count
+            for param in group["params"]:
+                if param.grad is None:
+                    continue
+                state = self._state_of(param, group)
+                step = state["step"] = state["step"] + 1
+                if step not in by_step:
+                    by_step[step] = self._numbers(group, step)
+                work.append((param, state, group, by_step[step]))
+        return work
+
+    def _state_of(self, param, group):
+        """The state of a parameter, made when it is first asked for."""
+        state = self.state[param]
+        if "step" not in state:
+            loaded = bool(state)  # from PyTorch's SGD, which keeps no count
+            state["step"] = int(loaded)
+            if not loaded:
+                self._start(param, state, group)
+        return state
 
     def _check(self, group):
         """Refuse values out of range; called for every new group."""
@@ -142,7 +158,7 @@ class Optimizer(StateDict):
         """Put the state of a parameter before its first step."""
 
     def _numbers(self, group, step):
-        """The Python numbers of step `step` (1, 2, ...): a function of its arguments alone."""
+        """All Python numbers in the update of step 1, 2, ...: a function of its arguments alone."""
         raise NotImplementedError
 
     def _update(self, param, grad, state, group, numbers):
@@ -187,10 +203,10 @@ def _named(params):
     return [param for _, param in params], [name for name, _ in params]
 
 
-def zeros(param):
-    """State of a parameter's shape and dtype, already computed: the first step then runs the same
-    kernel as the others."""
-    return jg.zeros_like(param.detach()).realize()
+def filled(param, value=0):
+    """New state like a parameter, there already and not to be computed: no step differs by it."""
+    values = np.full(tuple(param.shape), value, np.float64 if value else np.float32)
+    return jg.tensor(values, dtype=param.dtype, device=param.device)
 
 
 def refuse(optimizer, **options):

@@ -1,6 +1,6 @@
 """`RMSprop`."""
 
-from jitgrad.optim.optimizer import Optimizer, at_least, refuse, zeros
+from jitgrad.optim.optimizer import Optimizer, at_least, filled, refuse
 
 
 class RMSprop(Optimizer):
@@ -18,6 +18,8 @@ class RMSprop(Optimizer):
     >>> round(p.item(), 4)
     0.5
     """
+
+    _switches = ("weight_decay", "momentum", "centered", "maximize")
 
     def __init__(
         self,
@@ -55,29 +57,31 @@ class RMSprop(Optimizer):
             at_least(0.0, **{f"{name}_value": group[name]})
 
     def _start(self, param, state, group):
-        state["square_avg"] = zeros(param)
+        state["square_avg"] = filled(param)
         if group["momentum"] > 0:
-            state["momentum_buffer"] = zeros(param)
+            state["momentum_buffer"] = filled(param)
         if group["centered"]:
-            state["grad_avg"] = zeros(param)
+            state["grad_avg"] = filled(param)
 
     def _numbers(self, group, step):
-        return group["lr"], group["alpha"]
+        alpha = group["alpha"]
+        lr, eps, momentum, decay = (group[k] for k in ("lr", "eps", "momentum", "weight_decay"))
+        return lr, alpha, 1 - alpha, eps, momentum, decay
 
     def _update(self, param, grad, state, group, numbers):
-        lr, alpha = numbers
-        if group["weight_decay"] != 0:
-            grad = grad + param * group["weight_decay"]
+        lr, old, new, eps, momentum, decay = numbers
+        if decay != 0:
+            grad = grad + param * decay
         square = state["square_avg"]
-        square.copy_(square * alpha + grad * grad * (1 - alpha))
+        square.copy_(square * old + grad * grad * new)
         variance = square
         if group["centered"]:
             mean = state["grad_avg"]
-            mean.copy_(mean + (grad - mean) * (1 - alpha))
+            mean.copy_(mean + (grad - mean) * new)
             variance = square - mean * mean
-        change = grad / (variance.sqrt() + group["eps"])
-        if group["momentum"] > 0:
+        change = grad / (variance.sqrt() + eps)
+        if momentum > 0:
             buffer = state["momentum_buffer"]
-            buffer.copy_(buffer * group["momentum"] + change)
+            buffer.copy_(buffer * momentum + change)
             change = buffer
         param.copy_(param - change * lr)

@@ -1,6 +1,6 @@
 """`SGD`."""
 
-from jitgrad.optim.optimizer import Optimizer, at_least, refuse, zeros
+from jitgrad.optim.optimizer import Optimizer, at_least, filled, refuse
 
 
 class SGD(Optimizer):
@@ -19,6 +19,8 @@ class SGD(Optimizer):
     >>> p.tolist()
     [0.375]
     """
+
+    _switches = ("weight_decay", "momentum", "nesterov", "maximize")
 
     def __init__(
         self,
@@ -57,19 +59,19 @@ class SGD(Optimizer):
 
     def _start(self, param, state, group):
         # Zeros instead of PyTorch's copy of the first gradient: every step is the same kernel.
-        state["momentum_buffer"] = zeros(param) if group["momentum"] != 0 else None
+        state["momentum_buffer"] = filled(param) if group["momentum"] != 0 else None
 
     def _numbers(self, group, step):
-        return group["lr"], 1.0 if step == 1 else 1 - group["dampening"]
+        fresh = 1.0 if step == 1 else 1 - group["dampening"]
+        return group["lr"], fresh, group["momentum"], group["weight_decay"]
 
     def _update(self, param, grad, state, group, numbers):
-        lr, fresh = numbers
-        momentum = group["momentum"]
-        if group["weight_decay"] != 0:
-            grad = grad + param * group["weight_decay"]
+        lr, fresh, momentum, decay = numbers
+        if decay != 0:
+            grad = grad + param * decay
         if momentum != 0:
             if state.get("momentum_buffer") is None:
-                state["momentum_buffer"], fresh = zeros(param), 1.0
+                state["momentum_buffer"], fresh = filled(param), 1.0
             buffer = state["momentum_buffer"]
             buffer.copy_(buffer * momentum + grad * fresh)
             grad = grad + buffer * momentum if group["nesterov"] else buffer

@@ -82,7 +82,7 @@ class State(Hooks):
         if self._has_extra("get_extra_state"):
             destination[prefix + _EXTRA] = self.get_extra_state()
 
-    def state_dict(self, *, destination=None, prefix="", keep_vars=False):
+    def state_dict(self, *, destination: Any = None, prefix="", keep_vars=False):
         """Parameters and persistent buffers by dotted name; they share memory with the module.
 
         >>> import jitgrad as jg
@@ -90,7 +90,7 @@ class State(Hooks):
         ['0.weight', '0.bias']
         """
         if destination is None:
-            destination: Any = OrderedDict()
+            destination = OrderedDict()
             destination._metadata = OrderedDict()
         metadata = {"version": self._version}
         if hasattr(destination, "_metadata"):

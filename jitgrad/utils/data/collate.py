@@ -28,7 +28,7 @@ def default_collate(batch):
     if isinstance(first, np.ndarray):
         return _arrays(batch)
     if isinstance(first, np.bool_ | np.number):
-        return jg.as_tensor(np.array(batch))
+        return jg.tensor(np.array(batch))
     if isinstance(first, float):
         return jg.tensor(batch, dtype=jg.float64)
     if isinstance(first, int):
@@ -88,11 +88,11 @@ def _stack(tensors):
         raise RuntimeError(f"stack expects each tensor to be equal size, but got {sizes}")
     if all(tensor.is_realized and not tensor.requires_grad for tensor in tensors):
         if len({tensor.dtype for tensor in tensors}) == 1:
-            return jg.as_tensor(np.stack([tensor.numpy() for tensor in tensors]))
+            return jg.tensor(np.stack([tensor.numpy() for tensor in tensors]))
     return jg.stack(tensors)
 
 
 def _arrays(arrays):
     if arrays[0].dtype.kind in "SUO":
         raise TypeError(_MESSAGE.format(arrays[0].dtype))
-    return jg.as_tensor(np.stack(arrays))
+    return jg.tensor(np.stack(arrays))
