@@ -318,8 +318,9 @@ def _partial(w: Writer) -> tuple[list[str], Spec, Spec]:
             w.top.append(f"{name} = {w.function(f'view_{suffix}')}(scratch, room)")
             w.top.append(f"room = room + {CHUNK * size}")
             w.scratch.append(((), CHUNK * size))
-            w.loop.append(f"{name}[{'j - base' if flat else 'first + j'}] = "
-                          f"{w.read(access, everything)}")
+            w.loop.append(
+                f"{name}[{'j - base' if flat else 'first + j'}] = {w.read(access, everything)}"
+            )
             run = name
         out = w.param(("own", v.id), f"{v.op}_part", v.dtype.suffix + "*", ("own", v))
         fn = w.over_run(f"{v.op}_chunk_{suffix}")
@@ -505,19 +506,23 @@ def merge(w: Writer, v: Value, x: str, y: str) -> str:
 
 def _matmul(w: Writer) -> tuple[list[str], Spec, Spec]:
     """Units are panels of rows: one BLAS call, then the epilogue over the cached panel."""
-    group, nest = w.group, w.nest
-    v = group.values[0]
+    v = w.group.values[0]
     a, b = v.inputs
     suffix = v.dtype.suffix
-    m, n, k = (w.param(("extent", x.key(), axis), s, "i64", ("extent", x, axis))
-               for x, axis, s in ((a, -2, "rows"), (b, -1, "cols"), (a, -1, "depth")))
+    m, n, k = (
+        w.param(("extent", x.key(), axis), s, "i64", ("extent", x, axis))
+        for x, axis, s in ((a, -2, "rows"), (b, -1, "cols"), (a, -1, "depth"))
+    )
     tile = w.param(("tile", v.id), "tile", "i64", ("tile", v))
     left, right = w.pointer(a), w.pointer(b)
     rank = len(v.dims)
-    ta, tb = (w.param(("flag", x.key()), f"{p}_t", "i64", ("flag", x))
-              for x, p in ((a, left), (b, right)))
-    lda, ldb = (w.param(("leading", x.key()), f"{p}_ld", "i64", ("leading", x))
-                for x, p in ((a, left), (b, right)))
+    ta, tb = (
+        w.param(("flag", x.key()), f"{p}_t", "i64", ("flag", x)) for x, p in ((a, left), (b, right))
+    )
+    lda, ldb = (
+        w.param(("leading", x.key()), f"{p}_ld", "i64", ("leading", x))
+        for x, p in ((a, left), (b, right))
+    )
     row_step = w.param(("stride", a.key(), -2), f"{left}_row", "i64", ("stride", a, -2))
     lines = [
         f"panels = ({m} + {tile} - 1) // {tile}",

@@ -137,9 +137,15 @@ class Fusion:
     def _stored_use(self, v: Value) -> bool:
         """Whether some reader needs the value in memory."""
         return any(
-            a.value is v and (w.kind in ("matmul", "routine") or (w.kind == "gather" and k == 0)
-                              or (w.kind == "alias") or a.injection() is None)
-            for w in self.graph.values if w in self.live
+            a.value is v
+            and (
+                w.kind in ("matmul", "routine")
+                or (w.kind == "gather" and k == 0)
+                or (w.kind == "alias")
+                or a.injection() is None
+            )
+            for w in self.graph.values
+            if w in self.live
             for k, a in enumerate(w.inputs)
         )
 
@@ -190,7 +196,8 @@ class Fusion:
         first = sorted(found.values(), key=lambda g: (g.kind == "map", -g.id))
         keys = {a.key() for a in v.inputs if a.value.space}
         rest = [
-            g for g in self.groups.values()
+            g
+            for g in self.groups.values()
             if g.id not in found and g.kind in ("map", "row", "partial") and g.reads & keys
         ]
         return first + rest[::-1]
@@ -203,8 +210,14 @@ class Fusion:
     # -- joining --------------------------------------------------------------------------------
 
     def join(
-        self, v: Value, group: Group, kind: str, domain: Dims, split: int | None,
-        pos: Positions, needs: list[Group],
+        self,
+        v: Value,
+        group: Group,
+        kind: str,
+        domain: Dims,
+        split: int | None,
+        pos: Positions,
+        needs: list[Group],
     ) -> bool:
         if len(group.values) >= MAX_VALUES or len(group.reads) >= MAX_MEMORY:
             return False
@@ -257,20 +270,30 @@ class Fusion:
             if group.kind == "map" and not group.domain and not domain:
                 return group.kind, group.domain, group.split, pos
             # a row value's readers: its group grows columns
-            if group.kind == "map" and group.split is None and group.domain and (
-                len(domain) > len(group.domain) and domain[: len(group.domain)] == group.domain
+            if (
+                group.kind == "map"
+                and group.split is None
+                and group.domain
+                and (
+                    len(domain) > len(group.domain) and domain[: len(group.domain)] == group.domain
+                )
             ):
                 return "map", domain, len(group.domain), pos
             if group.kind == "row" and group.split == len(group.domain):
                 return None
             return None
         if kind == "row":
-            if group.kind in ("map", "row") and group.domain == domain and (
-                group.split in (None, split)
+            if (
+                group.kind in ("map", "row")
+                and group.domain == domain
+                and (group.split in (None, split))
             ):
                 return "row", domain, split, pos
-            if group.kind == "map" and group.split is None and group.domain and (
-                group.domain == domain[:split]
+            if (
+                group.kind == "map"
+                and group.split is None
+                and group.domain
+                and (group.domain == domain[:split])
             ):
                 return "row", domain, split, pos
             return None
@@ -281,8 +304,11 @@ class Fusion:
         if kind == "column":
             if group.kind == "column" and group.domain == domain and group.split == split:
                 return "column", domain, split, pos
-            if group.kind == "map" and group.domain == domain and group.split is None and all(
-                self.uses.get(w, 0) == 1 and w not in self.outputs for w in group.values
+            if (
+                group.kind == "map"
+                and group.domain == domain
+                and group.split is None
+                and all(self.uses.get(w, 0) == 1 and w not in self.outputs for w in group.values)
             ):
                 return "column", domain, split, pos
             return None
@@ -322,7 +348,8 @@ class Fusion:
 
     def merge(self, a: Group, b: Group, through: Value, at: Positions) -> bool:
         """Move the values of `a` into `b`; `through` (in a) is read by b at positions `at`."""
-        if a.kind not in ("map", "row", "partial") or b.kind not in ("map", "row", "partial", "column"):
+        movable = ("map", "row", "partial")
+        if a.kind not in movable or b.kind not in (*movable, "column"):
             return False
         if len(a.values) + len(b.values) > MAX_VALUES or len(a.reads | b.reads) > MAX_MEMORY:
             return False
@@ -344,9 +371,11 @@ class Fusion:
         if not self.consistent(a.values + b.values, place, domain):
             return False
         if kind == "column" and any(
-            self.uses.get(x, 0) != sum(self.of.get(r) is b or self.of.get(r) is a
-                                       for r in self.readers(x)) or x in self.outputs
-            for x in a.values if len(place[x]) != len(domain)
+            self.uses.get(x, 0)
+            != sum(self.of.get(r) is b or self.of.get(r) is a for r in self.readers(x))
+            or x in self.outputs
+            for x in a.values
+            if len(place[x]) != len(domain)
         ):
             return False
         b.values = sorted(a.values + b.values, key=lambda x: x.id)

@@ -120,9 +120,7 @@ def tags_through(name: str, key: Any, tags: Tags) -> Tags | None:
         after = dict(zip(real, [*real[1:], -1][: len(real)], strict=True))
         order = [i for i in key if tags[i] != "1"]
         follow = dict(zip(order, [*order[1:], -1][: len(order)], strict=True))
-        return tuple(
-            "s" if tags[i] == "c" and follow[i] != after[i] else tags[i] for i in key
-        )
+        return tuple("s" if tags[i] == "c" and follow[i] != after[i] else tags[i] for i in key)
     if name == "expand":
         out = list(tags)
         for i, grown in enumerate(key):
@@ -172,9 +170,7 @@ def replay(view: View, steps: Sequence[tuple[str, tuple[Any, ...]]]) -> View:
             strides = tuple(strides[i] for i in order)
         elif name == "expand":
             new = attrs[0]
-            strides = tuple(
-                s if a == b else 0 for s, a, b in zip(strides, shape, new, strict=True)
-            )
+            strides = tuple(s if a == b else 0 for s, a, b in zip(strides, shape, new, strict=True))
             shape = new
         elif name == "reshape":
             strides = _reshape_strides(shape, strides, attrs[0])

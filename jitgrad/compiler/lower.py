@@ -130,11 +130,22 @@ class Lowering:
     # -- values ---------------------------------------------------------------------------------
 
     def value(
-        self, kind: str, op: str, dtype: dt.DType, dims: Dims, inputs: list[Access], attrs: Any,
-        source: int, *, merge: bool = True, mode: str = "",
+        self,
+        kind: str,
+        op: str,
+        dtype: dt.DType,
+        dims: Dims,
+        inputs: list[Access],
+        attrs: Any,
+        source: int,
+        *,
+        merge: bool = True,
+        mode: str = "",
     ) -> Value:
         """A new value, or the equal one that exists."""
-        key = (kind, op, dtype, dims, tuple(a.key() for a in inputs), attrs, mode) if merge else None
+        key = (
+            (kind, op, dtype, dims, tuple(a.key() for a in inputs), attrs, mode) if merge else None
+        )
         if key is not None and key in self.known:
             self.graph.fired.append("common subexpression")
             return self.known[key]
@@ -232,7 +243,13 @@ class Lowering:
             return simple.value, simple.moves
         attrs = node.dtype if node.op.name == "cast" else None
         return self.value(
-            "map", node.op.name, node.dtype, self.dims[i], reads, attrs, i,
+            "map",
+            node.op.name,
+            node.dtype,
+            self.dims[i],
+            reads,
+            attrs,
+            i,
             merge=node.op.check is None,
         ), ()
 
@@ -270,8 +287,14 @@ class Lowering:
         read = self.access((value, (*moves, ("permute", order, ("static", (order,))))), turned, i)
         out_dims = tuple(self.dims[i][a] for a in order)
         out = self.value(
-            "reduce", name, node.dtype, out_dims, [read],
-            tuple(range(rank - len(axes), rank)), i, mode="row",
+            "reduce",
+            name,
+            node.dtype,
+            out_dims,
+            [read],
+            tuple(range(rank - len(axes), rank)),
+            i,
+            mode="row",
         )
         back = tuple(order.index(a) for a in range(rank))
         return out, (("permute", back, ("static", (back,))),)
@@ -334,9 +357,7 @@ class Lowering:
         stores = []
         for k, moves in parts:
             read = self.read(k, i)
-            part = self.value(
-                "map", "copy", into.dtype, self.dims[k], [read], None, i, merge=False
-            )
+            part = self.value("map", "copy", into.dtype, self.dims[k], [read], None, i, merge=False)
             part.store = Access(into, moves, self.dims[k])
             part.after.append(into)
             stores.append(part)
@@ -349,9 +370,7 @@ class Lowering:
         into = self.value("empty", "empty", node.dtype, self.dims[i], [], None, i, merge=False)
         parts = []
         for j, k in enumerate(self.snap.inputs[i]):
-            keys = tuple(
-                "p" if a == node.attrs[0] else "f" for a in range(len(node.shape))
-            )
+            keys = tuple("p" if a == node.attrs[0] else "f" for a in range(len(node.shape)))
             ones = tuple(n == 1 for n in self.snap.nodes[k].shape)
             parts.append((k, (("slice", (keys, ones), ("part", i, j)),)))
         return self.stored(into, parts, i)

@@ -1,7 +1,7 @@
 """Kernels around a hand-written routine over row-major operands: scans, sorts, scatters.
 
-Entry: `write(value) -> Kernel`. Each routine is a function of `ROUTINES` that answers with the body,
-the work range and the elements per unit. Imports: compiler.
+Entry: `write(value) -> Kernel`. Each routine is a function of `ROUTINES` that answers with the
+body, the work range and the elements per unit. Imports: compiler.
 """
 
 from __future__ import annotations

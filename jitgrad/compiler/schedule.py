@@ -94,7 +94,7 @@ def build(snap: Snapshot, fuse: bool = True) -> Schedule:
 
 def stored_values(fusion: Fusion, groups: list[Group]) -> set[Value]:
     """Values that some other kernel, or the user, reads from memory."""
-    out = {v for v in fusion.graph.outputs}
+    out = set(fusion.graph.outputs)
     for g in groups:
         members = set(g.values)
         for v in g.values:
@@ -143,9 +143,7 @@ def add_step(
     steps.append((Step([kernel], [sources]), {group}))
 
 
-def uses(
-    steps: list[Step], outputs: list[Value]
-) -> tuple[dict[Value, int], dict[Value, int]]:
+def uses(steps: list[Step], outputs: list[Value]) -> tuple[dict[Value, int], dict[Value, int]]:
     """First and last step that touches each buffer."""
     first: dict[Value, int] = {}
     last: dict[Value, int] = {}

@@ -3,8 +3,8 @@
 A kernel is a nest: rows (the parallel range), then stages. A stage is one loop over the columns
 that computes what the reductions, stores and saved values of that stage need; a reduction's result
 is a row value for the stages after it. Expressions are pulled: a value is written where it is
-first needed, at the outermost level its index allows. Entry: `Writer`; `jitgrad.compiler.emit` gives
-each kind of group its loops. Imports: ops, compiler.
+first needed, at the outermost level its index allows. Entry: `Writer`; `compiler.emit` gives each
+kind of group its loops. Imports: ops, compiler.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 
 from jitgrad.compiler.fuse import Group, element_reads
-from jitgrad.compiler.kernel import Kernel, Spec
-from jitgrad.compiler.names import NUMPY, module_of
+from jitgrad.compiler.kernel import Spec
+from jitgrad.compiler.names import NUMPY
 from jitgrad.compiler.nest import Nest, Term, Terms
 from jitgrad.compiler.values import ONE, Access, Value
 from jitgrad.ir.dtype import DType
@@ -229,9 +229,9 @@ class Writer:
         op = OPS[v.op]
         template = op.code_for(source)
         self.cost += 8 if _CALL.search(template) else 4 if "/" in template else 1
-        text = _CALL.sub(
-            lambda m: self.function(f"{m[1]}_{source.suffix}") + "(", template
-        ).format(**dict(zip(op.params, operands, strict=True)))
+        text = _CALL.sub(lambda m: self.function(f"{m[1]}_{source.suffix}") + "(", template).format(
+            **dict(zip(op.params, operands, strict=True))
+        )
         if v.dtype.kind in "iu" and not re.fullmatch(r"\w+", text):
             return f"{NUMPY[v.dtype.suffix]}({text})"
         if v.dtype.kind == "b" and source.kind == "b" and "==" not in text and "!=" not in text:
@@ -330,4 +330,3 @@ def _literal(value: object, dtype: DType) -> str:
         text = {"inf": "np.inf", "-inf": "-np.inf", "nan": "np.nan"}.get(repr(number), repr(number))
         return f"{NUMPY[dtype.suffix]}({text})"
     return f"{NUMPY[dtype.suffix]}({int(value)})"  # type: ignore[call-overload]
-

@@ -87,8 +87,8 @@ def source_of(node: Node) -> Node:
     return node
 
 
-def run(roots: list[Node]) -> None:
-    """One schedule for `roots`."""
+def run(roots: list[Node], launch: Any = None) -> None:
+    """One schedule for `roots`; `launch` may take the place of the one native call."""
     roots = list({id(n): n for n in roots if not n.realised}.values())
     if not roots:
         return
@@ -99,7 +99,8 @@ def run(roots: list[Node]) -> None:
     values = trace.expected(snap)
     with threads.execution_lock:
         plan = bound(program, snap)
-        launch = trace.launcher if switches.debug() >= 2 else None
+        if launch is None and switches.debug() >= 2:
+            launch = trace.launcher
         outs, failure = plan.run(snap.nodes, launch)
     counts.flushes += 1
     counts.nodes += len(snap.nodes)
