@@ -8,11 +8,13 @@ import importlib.metadata
 import os
 import platform
 import re
+import subprocess
 import sys
 import tomllib
 import warnings
 from pathlib import Path
 
+BLAS_SWITCHES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 CACHE_DIR = "JITGRAD_CACHE_DIR"
 FEATURES = ("sse4.2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bf16", "neon", "sve")
 
@@ -34,6 +36,10 @@ def report():
 
 def _line(title, text):
     return f"{title:<10}{text}"
+
+
+def _settings(found):
+    return " ".join(f"{key}={value}" for key, value in found.items())
 
 
 def versions():
@@ -99,13 +105,28 @@ def processor():
 
 
 def blas():
-    """The core OpenBLAS chose, and whether the environment holds it below the processor's."""
+    """The core OpenBLAS chose, and what it would choose were it not told."""
     from jitgrad.runtime import blas
 
-    forced = blas.forced_below_cpu()
-    mend = "unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE"
-    text = f"OpenBLAS, core {blas.core_name()}"
-    return [_line("blas", text)], [(forced, mend)] if forced else []
+    core = blas.core_name()
+    told = {key: os.environ[key] for key in BLAS_SWITCHES if key in os.environ}
+    if not told:
+        return [_line("blas", f"OpenBLAS, core {core}")], []
+    line = _line("blas", f"OpenBLAS, core {core}, by {_settings(told)}")
+    free = _free_core()
+    if core == free and "OPENBLAS_L2_SIZE" not in told:
+        return [line], []
+    what = f"{_settings(told)}: OpenBLAS runs the core {core}, left alone it would run {free}"
+    return [line], [(what, f"unset {' '.join(told)}")]
+
+
+def _free_core():
+    """The core chosen in a process without the switches: they are read when the library loads."""
+    env = {key: value for key, value in os.environ.items() if key not in BLAS_SWITCHES}
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    code = "from jitgrad.runtime import blas; print(blas.core_name())"
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=env, capture_output=True, text=True).stdout.strip()
 
 
 def threads():
@@ -143,5 +164,6 @@ def switches():
             getattr(switches, key.removeprefix("JITGRAD_").lower())()
         except ValueError as error:
             faults.append((str(error), key))
-    text = " ".join(f"{key}={value}" for key, value in found.items())
-    return [_line("switches", text or "none set")], [(what, f"unset {key}") for what, key in faults]
+    return [_line("switches", _settings(found) or "none set")], [
+        (what, f"unset {key}") for what, key in faults
+    ]

@@ -62,8 +62,8 @@ def _report(root, **env):
 
 def test_forced_blas_is_named(root, tmp_path):
     done = _report(root, OPENBLAS_CORETYPE="Prescott", JITGRAD_CACHE_DIR=str(tmp_path / "cache"))
-    assert "OPENBLAS_CORETYPE" in done.stdout
-    assert "mend: unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE" in done.stdout
+    assert "wrong: OPENBLAS_CORETYPE=Prescott: OpenBLAS runs the core" in done.stdout
+    assert "mend: unset OPENBLAS_CORETYPE\n" in done.stdout
 
 
 def test_a_clean_environment_has_nothing_wrong(root, tmp_path):
