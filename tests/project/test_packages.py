@@ -1,6 +1,7 @@
 """setup.cfg's package list is the tree, and nothing public hides behind a submodule."""
 
 import configparser
+import importlib
 
 
 def _tree(root):
@@ -31,3 +32,19 @@ def test_package_data_exists(root):
     for package, patterns in config["options.package_data"].items():
         for pattern in patterns.split():
             assert list(root.joinpath(*package.split(".")).glob(pattern)), (package, pattern)
+
+
+def test_no_submodule_hides_behind_a_function(root):
+    """`jitgrad.x.y` is the module y wherever there is one: `import` and attribute agree."""
+    modules = [
+        ".".join(path.relative_to(root).with_suffix("").parts)
+        for path in root.glob("jitgrad/**/*.py")
+        if path.stem not in ("__init__", "__main__")
+    ]
+    hidden = []
+    for name in sorted(modules):
+        package, _, last = name.rpartition(".")
+        module = importlib.import_module(name)
+        if getattr(importlib.import_module(package), last) is not module:
+            hidden.append(name)
+    assert not hidden
