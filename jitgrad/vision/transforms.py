@@ -10,6 +10,7 @@ import random
 import numpy as np
 
 import jitgrad as jg
+from jitgrad.utils.host import host
 
 __all__ = [
     "CenterCrop",
@@ -67,9 +68,9 @@ class ToTensor:
 class Normalize:
     """(image - mean) / std of each channel of a float tensor (..., C, H, W).
 
-    >>> import jitgrad as jg
-    >>> Normalize((0.5,), (0.5,))(jg.ones(1, 1, 2)).tolist()
-    [[[1.0, 1.0]]]
+        >>> import jitgrad as jg
+        >>> Normalize((0.5,), (0.5,))(jg.ones(1, 1, 2)).tolist()
+        [[[1.0, 1.0]]]
     """
 
     def __init__(self, mean, std, inplace=False):
@@ -105,11 +106,6 @@ def _channels(values):
     return values.reshape(-1, 1, 1)
 
 
-def host(tensor):
-    """A tensor's values as a NumPy array where that costs nothing, else None."""
-    return tensor.numpy() if tensor.is_realized and not tensor.requires_grad else None
-
-
 class Lambda:
     """A function as a transform.
 
@@ -137,9 +133,9 @@ def _size(size):
 class CenterCrop:
     """The middle (h, w) of (..., H, W).
 
-    >>> import jitgrad as jg
-    >>> CenterCrop(1)(jg.arange(9).reshape(3, 3)).tolist()
-    [[4]]
+        >>> import jitgrad as jg
+        >>> CenterCrop(1)(jg.arange(9).reshape(3, 3)).tolist()
+        [[4]]
     """
 
     def __init__(self, size):
@@ -160,9 +156,9 @@ class CenterCrop:
 class RandomCrop:
     """A random (h, w) of (..., H, W), which `padding` first widens with zeros on all sides.
 
-    >>> import jitgrad as jg
-    >>> tuple(RandomCrop(4, padding=2)(jg.ones(1, 4, 4)).shape)
-    (1, 4, 4)
+        >>> import jitgrad as jg
+        >>> tuple(RandomCrop(4, padding=2)(jg.ones(1, 4, 4)).shape)
+        (1, 4, 4)
     """
 
     def __init__(self, size, padding=None):
@@ -192,9 +188,9 @@ class RandomCrop:
 class RandomHorizontalFlip:
     """Mirrored left to right with probability p.
 
-    >>> import jitgrad as jg
-    >>> RandomHorizontalFlip(p=1.0)(jg.tensor([[1, 2]])).tolist()
-    [[2, 1]]
+        >>> import jitgrad as jg
+        >>> RandomHorizontalFlip(p=1.0)(jg.tensor([[1, 2]])).tolist()
+        [[2, 1]]
     """
 
     def __init__(self, p=0.5):

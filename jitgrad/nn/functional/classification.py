@@ -5,7 +5,7 @@ other sums over the classes, and the gradient needs no scatter.
 """
 
 import jitgrad as jg
-from jitgrad.frontend import checked_index
+from jitgrad.nn.functional._index import checked
 from jitgrad.nn.functional._reduction import check, legacy, reduce
 
 
@@ -111,7 +111,7 @@ def _pick(input, target, weight, ignore_index):
     _check_shapes(input, target, weight)
     dim, classes = _class_dim(input), _classes(input)
     kept = target != ignore_index
-    index = checked_index(jg.where(kept, target, 0), classes)
+    index = checked(jg.where(kept, target, 0), classes, "target class")
     chosen = _along_classes(jg.arange(classes, device=input.device), input) == index.unsqueeze(dim)
     picked = jg.where(kept, jg.where(chosen, input, 0.0).sum(dim), 0.0)
     if weight is None:

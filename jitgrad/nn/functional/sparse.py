@@ -1,7 +1,7 @@
 """Functions of integer tensors: `one_hot`, `embedding`."""
 
 import jitgrad as jg
-from jitgrad.frontend import checked_index
+from jitgrad.nn.functional._index import checked
 
 
 def one_hot(tensor, num_classes=-1):
@@ -21,7 +21,7 @@ def one_hot(tensor, num_classes=-1):
         num_classes = int(tensor.max()) + 1
     elif num_classes < 1:
         raise RuntimeError("num_classes should be positive")
-    index = checked_index(tensor, num_classes)
+    index = checked(tensor, num_classes, "class")
     return (index.unsqueeze(-1) == jg.arange(num_classes, device=tensor.device)).to(jg.int64)
 
 
@@ -42,7 +42,7 @@ def embedding(
     """
     embedding_refuse(max_norm, scale_grad_by_freq, sparse)
     padding_idx = embedding_padding(padding_idx, weight.shape[0])
-    rows = weight[checked_index(input, weight.shape[0])]
+    rows = weight[checked(input, weight.shape[0], "row of the table")]
     if padding_idx is None:
         return rows
     return jg.where((input == padding_idx).unsqueeze(-1), rows.detach(), rows)

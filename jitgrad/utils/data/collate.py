@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 import jitgrad as jg
+from jitgrad.utils.host import host
 
 _MESSAGE = (
     "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
@@ -86,10 +87,10 @@ def _stack(tensors):
     if len(shapes) > 1:
         sizes = ", ".join(str(list(shape)) for shape in sorted(shapes))
         raise RuntimeError(f"stack expects each tensor to be equal size, but got {sizes}")
-    if all(tensor.is_realized and not tensor.requires_grad for tensor in tensors):
-        if len({tensor.dtype for tensor in tensors}) == 1:
-            return jg.tensor(np.stack([tensor.numpy() for tensor in tensors]))
-    return jg.stack(tensors)
+    arrays = [host(tensor) for tensor in tensors]
+    if any(array is None for array in arrays) or len({array.dtype for array in arrays}) > 1:
+        return jg.stack(tensors)
+    return jg.tensor(np.stack(arrays))
 
 
 def _arrays(arrays):
