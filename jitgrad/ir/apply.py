@@ -14,8 +14,8 @@ import numpy as np
 from jitgrad.ir import dtype as dt
 from jitgrad.ir.dtype import DType
 from jitgrad.ir.node import Node, Shape
-from jitgrad.ir.op import OPS, Op
-from jitgrad.ir.site import here
+from jitgrad.ir.op import OPS, Op, Recorder
+from jitgrad.ir.site import Site, here
 
 _default = {"float": dt.float32, "device": "cpu"}
 
@@ -33,10 +33,11 @@ def set_default_float(dtype: DType) -> None:
 def call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     """Record `op` on Nodes, or hand it to the operands' own class."""
     for arg in args:
-        record = getattr(arg, "_record", None)
-        if record is not None:
-            return record(op, args, attrs)
-    values = tuple(attrs[name] for name in op.attr_names)
+        if type(arg) is not Node:
+            record = getattr(arg, "_record", None)
+            if record is not None:
+                return record(op, args, attrs)
+    values = tuple([attrs[name] for name in op.attr_names]) if op.attr_names else ()
     if len(values) != len(attrs):
         raise TypeError(
             f"{op.name}: unexpected attributes {sorted(set(attrs) - set(op.attr_names))}"
@@ -44,6 +45,9 @@ def call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     if op.kind == "elementwise":
         return elementwise_node(op, args, values)
     return make(op, args, values)
+
+
+Recorder.record = staticmethod(call)
 
 
 def infer(op: Op, inputs: tuple[Any, ...], attrs: tuple[Any, ...]) -> tuple[Shape, DType]:
@@ -110,6 +114,61 @@ def out_dtype(op: Op, common: DType) -> DType:
 
 def elementwise_node(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...]) -> Node:
     """Record an elementwise op on Nodes and numbers: promote, cast, broadcast, apply."""
+    return _uniform(op, args, attrs) or _mixed(op, args, attrs)
+
+
+_plain: dict[tuple[Op, DType], DType | None] = {}  # results of operands that need no cast
+
+
+def _plain_result(op: Op, dtype: DType) -> DType | None:
+    """The result dtype if `op` computes in `dtype` itself, else None."""
+    lifted = op.promote == "float" and dtype.kind != "f"
+    plain = op.name != "cast" and not lifted and op.supports(dtype)
+    result = _plain[op, dtype] = out_dtype(op, dtype) if plain else None
+    return result
+
+
+def _uniform(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...]) -> Node | None:
+    """The common case: operands of one dtype and shape, and numbers that lift it no further."""
+    shape = dtype = None
+    numbers = choice = op.name == "where"
+    for arg in args:
+        if type(arg) is not Node:
+            numbers = True
+        elif choice:  # the condition, which takes no part in promotion
+            if arg.dtype is not dt.bool_:
+                return None
+            shape = arg.shape
+        elif dtype is None:
+            if shape is not None and shape != arg.shape:
+                return None
+            node, shape, dtype = arg, arg.shape, arg.dtype
+        elif arg.dtype is not dtype or arg.shape != shape:
+            return None
+        choice = False
+    if shape is None or dtype is None:
+        return None
+    key = (op, dtype)
+    result = _plain[key] if key in _plain else _plain_result(op, dtype)
+    if result is None:
+        return None
+    site = here()
+    if numbers:
+        spread = []
+        for arg in args:
+            if type(arg) is not Node:
+                if dtype.kind != "f" and (type(arg) is not int or dtype.kind == "b"):
+                    return None
+                value = _converted(arg, dtype)
+                arg = Node(OPS["const"], (), (value,), (), dtype, node.device, site, value)
+                arg = _expanded(arg, shape, site)
+            spread.append(arg)
+        args = tuple(spread)
+    return Node(op, args, attrs, shape, result, node.device, site)
+
+
+def _mixed(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...]) -> Node:
+    """Operands of several dtypes or shapes."""
     nodes = [a for a in args if isinstance(a, Node)]
     if op.name == "where":  # the condition takes no part in promotion
         typed = list(args[1:])
@@ -134,26 +193,39 @@ def elementwise_node(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...]) -> N
         node = arg if isinstance(arg, Node) else const(arg, want, device)
         if node.dtype is not want:
             node = Node(OPS["cast"], (node,), (want,), node.shape, want, device, site)
-        inputs.append(expand_node(node, shape))
+        inputs.append(_expanded(node, shape, site))
     return Node(op, tuple(inputs), attrs, shape, result, device, site)
 
 
 def expand_node(node: Node, shape: Shape) -> Node:
     """`node` broadcast to `shape` by explicit reshape and expand nodes."""
+    return _expanded(node, shape, node.site)
+
+
+def _expanded(node: Node, shape: Shape, site: Site) -> Node:
     if node.shape == shape:
         return node
     lead = len(shape) - len(node.shape)
     if lead:
         full = (1,) * lead + node.shape
-        node = Node(OPS["reshape"], (node,), (full,), full, node.dtype, node.device, node.site)
-    if node.shape == shape:
-        return node
-    return Node(OPS["expand"], (node,), (shape,), shape, node.dtype, node.device, node.site)
+        node = Node(OPS["reshape"], (node,), (full,), full, node.dtype, node.device, site)
+        if full == shape:
+            return node
+    return Node(OPS["expand"], (node,), (shape,), shape, node.dtype, node.device, site)
+
+
+def _converted(value: Any, dtype: DType) -> Any:
+    """A Python number as an element of `dtype`; integers wrap as a cast does."""
+    if dtype is dt.float64:
+        return float(value)
+    if dtype.kind == "f":
+        return dtype.np.type(value).item()
+    return np.asarray(value).astype(dtype.np).item()
 
 
 def const(value: Any, dtype: DType, device: str = "cpu") -> Node:
     """A number written by a rule or rewrite; its value is part of the structural key."""
-    value = np.asarray(value).astype(dtype.np).item()  # wraps as a cast does
+    value = _converted(value, dtype)
     return Node(OPS["const"], (), (value,), (), dtype, device, here(), value)
 
 

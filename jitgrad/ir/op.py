@@ -115,15 +115,15 @@ def undeclared(op: Op) -> bool:
 class Recorder:
     """What an op's name stands for in Python: a call records it, `.gradient` adds its rule."""
 
+    record: Callable[..., Any]  # `ir.apply.call`, which puts itself here
+
     def __init__(self, op: Op) -> None:
         self.op = op
         self.__name__ = op.name
         self.__doc__ = op.doc
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
-        from jitgrad.ir.apply import call
-
-        return call(self.op, args, attrs)
+        return self.record(self.op, args, attrs)
 
     def gradient(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Register `rule(g, y, *operands, *attrs)` as the op's gradient."""

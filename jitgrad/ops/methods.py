@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from jitgrad.ir.apply import call
 from jitgrad.ir.node import Node
 from jitgrad.ir.op import Recorder
 from jitgrad.ops import (
@@ -31,6 +32,7 @@ from jitgrad.ops import (
 )
 
 Function = Callable[..., Any]
+_NO_ATTRS: dict[str, Any] = {}
 
 
 _ENTRIES = (compare, elementwise, transcendental, reduction, movement, library, scan, source)
@@ -91,10 +93,10 @@ FUNCTIONS = _functions()
 
 
 def _reflected(fn: Function) -> Function:
-    def operator(x: Any, y: Any) -> Any:
+    def reflected(x: Any, y: Any) -> Any:
         return fn(y, x)
 
-    return operator
+    return reflected
 
 
 _BINARY = {
@@ -114,8 +116,17 @@ OPERATORS: dict[str, Function] = {
 }
 
 
-def _method(fn: Function) -> Function:
+def _method(name: str, fn: Function) -> Function:
     """A plain function: recorders are objects, which do not bind to `self`."""
+    if name in OPERATORS and isinstance(fn, Recorder) and len(fn.op.params) == 2:
+        op = fn.op
+
+        def operator(self: Any, other: Any) -> Any:  # few calls: rules live on it
+            return call(op, (self, other), _NO_ATTRS)
+
+        return operator
+    if name in OPERATORS and not isinstance(fn, Recorder):
+        return fn
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         return fn(self, *args, **kwargs)
@@ -129,7 +140,7 @@ def install(cls: type, skip: tuple[str, ...] = ()) -> None:
     """Put every operator and function on `cls` as methods, but for `skip` and what it defines."""
     for name, fn in {**FUNCTIONS, **OPERATORS}.items():
         if name not in skip and name not in vars(cls):
-            setattr(cls, name, _method(fn))
+            setattr(cls, name, _method(name, fn))
 
 
 # some do not take a node first
