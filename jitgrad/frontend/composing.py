@@ -1,0 +1,40 @@
+"""Composed functions, called by users: their own numbers become Const, the user's stay slots.
+
+Entry: `composed(fn)`. Imports: the thread's state.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from jitgrad.frontend.record import Base
+from jitgrad.frontend.state import local
+from jitgrad.frontend.tape import Edge
+from jitgrad.frontend.types import slot
+
+
+def composed(fn: Callable[..., Any], label: str = "") -> Callable[..., Any]:
+    """`fn` for users; `label` is the name its result's history prints."""
+
+    @functools.wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        state = local.state
+        if state.rule:  # inside a rule or another composed function
+            return fn(*args, **kwargs)
+        args = tuple([a if isinstance(a, Base) else slot(a) for a in args])
+        if kwargs:
+            kwargs = {k: slot(v) for k, v in kwargs.items()}
+        state.rule = True
+        try:
+            out = fn(*args, **kwargs)
+        finally:
+            state.rule = False
+        if label and isinstance(out, Base) and out._view is None:
+            edge = out._track.edge
+            if type(edge) is Edge:
+                edge.label = label
+        return out
+
+    return call

@@ -1,0 +1,417 @@
+"""Making Tensors from data, fills and counters.
+
+Entry: `tensor`, `from_numpy`, `zeros`, `arange`, ... Imports: ir, ops.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from jitgrad import ops
+from jitgrad.frontend.record import Base, cast, finished, forget_dtypes, make, number, wrap
+from jitgrad.frontend.state import local, place, site
+from jitgrad.frontend.storage import Storage, owned, snapshot
+from jitgrad.frontend.tensor import Tensor
+from jitgrad.frontend.types import check_device
+from jitgrad.ir import apply
+from jitgrad.ir import dtype as dt
+from jitgrad.ir.dtype import BY_NUMPY, DType
+from jitgrad.ir.node import Node
+
+
+def get_default_dtype() -> DType:
+    """The dtype of Python floats."""
+    return apply.default_float()
+
+
+def set_default_dtype(d: DType) -> None:
+    """Change the dtype of Python floats: float32 or float64."""
+    if d.kind != "f":
+        raise TypeError(f"set_default_dtype: only floating dtypes are supported, not {d}")
+    apply.set_default_float(d)
+    forget_dtypes()
+
+
+def check_dtype(name: str, dtype: Any) -> Any:
+    """TypeError unless `dtype` is one of ours or None."""
+    if dtype is not None and not isinstance(dtype, DType):
+        found = {float: dt.float64, int: dt.int64, bool: dt.bool_}.get(dtype)
+        if found is None:
+            raise TypeError(f"{name}: dtype must be a jitgrad dtype, not {dtype!r}")
+        return found
+    return dtype
+
+
+def shape_of(name: str, sizes: tuple[Any, ...]) -> tuple[int, ...]:
+    """A shape given as numbers or as one sequence."""
+    if len(sizes) == 1 and not isinstance(sizes[0], (int, np.integer)):
+        first = sizes[0]
+        sizes = tuple(first.tolist() if isinstance(first, Tensor) and first.ndim else first)
+    shape = tuple(int(n.__index__()) for n in sizes)
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"{name}: Trying to create tensor with negative dimension: {shape}")
+    return shape
+
+
+def finish(t: Tensor, requires_grad: bool) -> Tensor:
+    """A new leaf, with gradient if asked for."""
+    return t.requires_grad_() if requires_grad else t
+
+
+# ---- from data
+
+
+def _array(data: Any, dtype: DType | None) -> np.ndarray:
+    """`data` as a NumPy array of one of our dtypes; Python floats have the default dtype."""
+    if isinstance(data, np.generic | np.ndarray):
+        values = np.asarray(data)
+    else:
+        data = _plain(data)
+        try:
+            values = np.array(data)
+        except ValueError as error:
+            raise ValueError(f"tensor: {error}") from None
+        if dtype is None and values.dtype == np.float64 and not _holds_numpy(data):
+            dtype = apply.default_float()
+        if values.size == 0 and dtype is None:
+            dtype = apply.default_float()
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"tensor: can't convert data of type {values.dtype} to a Tensor")
+    if dtype is None:
+        dtype = BY_NUMPY.get(values.dtype.newbyteorder("="))
+        if dtype is None:
+            raise TypeError(f"tensor: dtype {values.dtype} is not supported")
+    if dtype.kind in "iu" and values.dtype.kind in "iu":
+        info = np.iinfo(dtype.np)
+        if values.size and not isinstance(data, np.ndarray):
+            if values.min() < info.min or values.max() > info.max:
+                raise RuntimeError(f"tensor: value cannot be converted to {dtype} without overflow")
+    with np.errstate(all="ignore"):
+        return values.astype(dtype.np, copy=False)
+
+
+def _plain(data: Any) -> Any:
+    """Nested data with Tensors inside replaced by their values."""
+    if isinstance(data, Tensor):
+        return data.tolist()
+    if isinstance(data, (list, tuple)):
+        if any(isinstance(x, (Tensor, list, tuple)) for x in data):
+            return [_plain(x) for x in data]
+        return list(data)
+    if isinstance(data, (str, bytes, dict, set)) or data is None:
+        raise TypeError(f"tensor: can't convert {type(data).__name__} to a Tensor")
+    return data
+
+
+def _holds_numpy(data: Any) -> bool:
+    while isinstance(data, list) and data:
+        data = data[0]
+    return isinstance(data, (np.generic, np.ndarray)) and data.dtype == np.float64
+
+
+def tensor(
+    data: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
+    """A new leaf with a copy of `data`.
+
+    >>> tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    check_device(device)
+    dtype = check_dtype("tensor", dtype)
+    if isinstance(data, Tensor):
+        out = data.detach().clone()
+        out = out if dtype is None else out.to(dtype).detach()
+        return finish(out, requires_grad)
+    values = _array(data, dtype)
+    return finish(wrap(snapshot(values)), requires_grad)
+
+
+def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """`data` as a Tensor; Tensors and NumPy arrays of that dtype are not copied."""
+    check_device(device)
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    if isinstance(data, np.ndarray) and data.dtype in BY_NUMPY:
+        out = from_numpy(data)
+        return out if dtype is None else out.to(dtype)
+    return tensor(data, dtype=dtype)
+
+
+asarray = as_tensor
+
+
+def from_numpy(ndarray: np.ndarray) -> Tensor:
+    """A Tensor that shares the memory of `ndarray`.
+
+    Writes to it run at once, into that memory; an op recorded on it copies the values then, so that
+    later changes of the array do not reach it.
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"from_numpy: expected np.ndarray (got {type(ndarray).__name__})")
+    dtype = BY_NUMPY.get(ndarray.dtype)
+    if dtype is None:
+        raise TypeError(f"from_numpy: can't convert np.ndarray of type {ndarray.dtype}")
+    if any(s < 0 for s in ndarray.strides):
+        raise ValueError("from_numpy: strides are negative; pass array.copy()")
+    storage = Storage(None, None, ndarray)
+    return make(Tensor, storage, storage, None, ndarray.shape, dtype)  # type: ignore[no-any-return]
+
+
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A Tensor that shares the memory of any object with `__dlpack__` on the CPU."""
+    return from_numpy(np.from_dlpack(ext_tensor))
+
+
+def legacy(data: tuple[Any, ...], device: Any) -> Tensor:
+    """What `Tensor(...)` makes: sizes give uninitialised float32, one sequence its values."""
+    check_device(device)
+    if len(data) == 1 and not isinstance(data[0], int):
+        if isinstance(data[0], Tensor):
+            return data[0].detach()
+        if not isinstance(data[0], tuple) or not isinstance(data[0], type(Tensor.shape)):
+            return tensor(data[0], dtype=dt.float32)
+    return empty(*data, dtype=dt.float32) if data else empty(0, dtype=dt.float32)
+
+
+# ---- fills
+
+
+def source(node: Node) -> Tensor:
+    """A Tensor over a Node that has no Tensors among its operands."""
+    state = local.state
+    here = None if state.forced else place(state)
+    return finished(state, here, node, None, 1)  # type: ignore[no-any-return]
+
+
+def _filled(shape: tuple[int, ...], value: Any, dtype: DType, requires_grad: bool) -> Tensor:
+    """One number, broadcast: no memory until it is needed."""
+    state = local.state
+    where = site(state)
+    node = number(value, dtype, state, where)
+    return finish(source(apply.expand_node(node, shape)), requires_grad)
+
+
+def _constant(value: int, shape: tuple[int, ...], dtype: DType, requires_grad: bool) -> Tensor:
+    node = apply.expand_node(apply.const(value, dtype), shape)
+    return finish(source(node), requires_grad)
+
+
+def zeros(
+    *size: Any,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
+    """A Tensor of zeros."""
+    _no_out("zeros", out)
+    check_device(device)
+    dtype = check_dtype("zeros", dtype) or apply.default_float()
+    return _constant(0, shape_of("zeros", size), dtype, requires_grad)
+
+
+def ones(
+    *size: Any,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
+    """A Tensor of ones."""
+    _no_out("ones", out)
+    check_device(device)
+    dtype = check_dtype("ones", dtype) or apply.default_float()
+    return _constant(1, shape_of("ones", size), dtype, requires_grad)
+
+
+empty = zeros  # uninitialised memory would make results depend on history
+
+
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:
+    """A Tensor filled with one number.
+
+    >>> full((2, 2), 7)
+    tensor([[7, 7],
+            [7, 7]])
+    """
+    _no_out("full", out)
+    check_device(device)
+    if isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+    dtype = check_dtype("full", dtype) or dt.number_dtype(fill_value, apply.default_float())
+    shape = shape_of("full", size if isinstance(size, tuple) else (size,))
+    return _filled(shape, fill_value, dtype, requires_grad)
+
+
+def _no_out(name: str, out: Any) -> None:
+    if out is not None:
+        raise NotImplementedError(f"{name}: out")
+
+
+def _like(name: str, make: Any) -> Any:
+    def function(
+        input: Tensor,
+        *,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        memory_format: Any = None,
+        layout: Any = None,
+    ) -> Tensor:
+        return make(  # type: ignore[no-any-return]
+            input._shape, dtype=dtype or input._dtype, device=device, requires_grad=requires_grad
+        )
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"`{name[:-5]}` with the shape and dtype of `input`."
+    return function
+
+
+zeros_like = _like("zeros_like", zeros)
+ones_like = _like("ones_like", ones)
+empty_like = _like("empty_like", empty)
+
+
+def full_like(
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
+    """`full` with the shape and dtype of `input`."""
+    return full(
+        input._shape,
+        fill_value,
+        dtype=dtype or input._dtype,
+        device=device,
+        requires_grad=requires_grad,
+    )
+
+
+# ---- counters
+
+
+def arange(
+    *bounds: Any,
+    start: Any = None,
+    end: Any = None,
+    step: Any = 1,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
+) -> Tensor:
+    """Numbers from `start` to before `end`.
+
+    >>> arange(5)
+    tensor([0, 1, 2, 3, 4])
+    """
+    _no_out("arange", out)
+    check_device(device)
+    given = [b.item() if isinstance(b, (Base, np.generic)) else b for b in bounds]  # type: ignore
+    if len(given) == 1 and end is None:
+        end = given[0]
+    elif given:
+        start = given[0]
+        end = given[1] if len(given) > 1 else end
+        step = given[2] if len(given) > 2 else step
+    start = 0 if start is None else start
+    dtype = check_dtype("arange", dtype)
+    if dtype is None:
+        real = any(isinstance(v, float) for v in (start, end, step))
+        dtype = apply.default_float() if real else dt.int64
+    if step == 0:
+        raise RuntimeError("arange: step must be nonzero")
+    n = math.ceil((end - start) / step)
+    if n < 0:
+        raise RuntimeError("arange: upper bound and lower bound inconsistent with step sign")
+    kind = dt.float64 if dtype.kind == "f" else dt.int64
+    values = start + step * np.arange(n, dtype=kind.np)
+    return finish(wrap(owned(values.astype(dtype.np))), requires_grad)
+
+
+def linspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
+) -> Tensor:
+    """`steps` numbers from `start` to `end`, both included."""
+    _no_out("linspace", out)
+    check_device(device)
+    dtype = check_dtype("linspace", dtype) or apply.default_float()
+    if steps < 0:
+        raise RuntimeError("linspace: number of steps must be non-negative")
+    values = np.linspace(float(start), float(end), int(steps)).astype(dtype.np)
+    return finish(wrap(owned(values)), requires_grad)
+
+
+def logspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """`base` raised to `steps` exponents from `start` to `end`."""
+    check_device(device)
+    dtype = check_dtype("logspace", dtype) or apply.default_float()
+    values = np.logspace(float(start), float(end), int(steps), base=base).astype(dtype.np)
+    return finish(wrap(owned(values)), requires_grad)
+
+
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
+) -> Tensor:
+    """Ones on the diagonal, zeros elsewhere."""
+    _no_out("eye", out)
+    check_device(device)
+    dtype = check_dtype("eye", dtype) or apply.default_float()
+    shape = (n, n if m is None else m)
+    rows, columns = (wrap(apply.make_source("iota", shape=shape, axis=i)) for i in (0, 1))
+    return finish(cast(ops.eq(rows, columns), dtype), requires_grad)
+
+
+def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """A 0-d Tensor of one number."""
+    return full((), s, dtype=dtype or apply.default_float(), device=device)

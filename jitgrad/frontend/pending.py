@@ -1,0 +1,137 @@
+"""When recorded ops are computed: reads, full flushes, and the cut of chains that grow.
+
+Entry: `flush(nodes)`, `flush_all()`, `soft_flush()`, `read(node, why)`. Imports: ir, runtime.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+from weakref import ref
+
+from jitgrad.frontend.state import Place, State, local, site
+from jitgrad.ir.node import Node, walk
+from jitgrad.ir.site import Site
+
+LINKS = 64  # a chain that grows from one source line is cut at this link
+BOUND = 1_000_000  # ops recorded without a full flush: only a backstop
+
+# Reads that made something run, by (what read, file, line); `observers` hear of each as it happens.
+reads: Counter[tuple[str, str, int]] = Counter()
+observers: list[Callable[[str, Site], None]] = []
+
+
+def flush(nodes: Iterable[Node]) -> None:
+    """Compute `nodes` and what is worth keeping below them."""
+    from jitgrad.runtime.flush import flush as run
+
+    roots = [node for node in nodes if not node.realised]
+    if roots:
+        run(kept(roots))
+
+
+def kept(roots: list[Node]) -> list[Node]:
+    """`roots`, and the pending results below them that would be costly to compute again.
+
+    Those are results of ops with cost "keep" that a live tape will read in backward, directly or
+    through cheap ops, or that the user still holds.
+    """
+    held = {id(s.node) for s in _live(local.state)}
+    out, have = list(roots), set(map(id, roots))
+    needed: set[int] = set()
+    for node in reversed(walk(roots)):
+        if not node.inputs:
+            if id(node) in held and id(node) not in have:  # a draw
+                out.append(node)
+            continue
+        wanted = id(node) in needed
+        if not wanted and node.keepers:
+            node.keepers = [edge for edge in node.keepers if _saves(edge())]
+            wanted = bool(node.keepers)
+        if node.op.cost == "keep":
+            if (wanted or id(node) in held) and id(node) not in have:
+                out.append(node)
+        elif wanted and id(node) not in have:
+            needed.update(map(id, node.inputs))
+    return out
+
+
+def _saves(edge: Any) -> bool:
+    return edge is not None and edge.saved is not None
+
+
+def _live(state: State) -> list[Any]:
+    """The live Storages of the thread whose values are pending, oldest first."""
+    alive = [storage for weak in state.pending if (storage := weak()) is not None]
+    return [s for s in alive if s.node is not None and waits(s.node)]
+
+
+_DRAWS = frozenset(["iota", "uniform", "normal", "random_bits"])
+
+
+def waits(node: Node) -> bool:
+    """Whether there is something to compute (a number needs no computing)."""
+    return bool(node.inputs) or node.op.name in _DRAWS
+
+
+def flush_all() -> None:
+    """Compute every live pending Tensor of the thread (optimizers do this at the end of a step)."""
+    state = local.state
+    state.after_cut = False
+    _flush_live(state)
+
+
+def soft_flush() -> None:
+    """The same where nobody asked for a value, so that loops which never read stay flat."""
+    _flush_live(local.state)
+
+
+def _flush_live(state: State) -> None:
+    nodes = {id(s.node): s.node for s in _live(state)}
+    state.pending.clear()
+    state.limit = 1024
+    state.recorded = 0
+    state.epoch += 1
+    flush(nodes.values())
+
+
+def sweep(state: State) -> None:
+    """Forget dead and realised Storages; flush when far too much is pending."""
+    state.recorded += len(state.pending)
+    live = {id(s): s for s in _live(state)}
+    state.pending[:] = map(ref, live.values())
+    state.recorded -= len(state.pending)
+    state.limit = max(1024, 2 * len(state.pending))
+    if state.recorded + len(state.pending) > BOUND:
+        soft_flush()
+
+
+def grow(state: State, place: Place, depth: int) -> None:
+    """Count one more result of `place`, `depth` ops deep; cut the chain at its 64th link.
+
+    A place whose chain was cut before comes first (the others wait for one more link): so a loop
+    of several lines is always cut at the same one.
+    """
+    if place.epoch != state.epoch or depth < place.depth:
+        place.epoch = state.epoch
+        place.count = 1
+        place.depth = depth
+        return
+    place.count += 1
+    limit = LINKS + 1 if state.after_cut and not place.cutter else LINKS
+    if place.count >= limit and depth - place.depth >= limit - 1:
+        place.cutter = state.after_cut = True
+        soft_flush()
+
+
+def read(node: Node, why: str) -> None:
+    """Compute `node` because the user looks at its value."""
+    if node.realised:
+        return
+    if node.op.name not in ("const", "scalar"):
+        where = site(local.state)
+        reads[why, where[0], where[1]] += 1
+        for observe in observers:
+            observe(why, where)
+    flush([node])

@@ -1,0 +1,401 @@
+"""Recording ops on Tensors: one Node now, and one Edge if a gradient may be wanted.
+
+`Base` is what of a Tensor recording needs: storage, history, view. Every op of a Tensor comes
+through `record` (any op), `elementwise` (the short way), `view` or `assign` (a write).
+Imports: ir, ops' write.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from jitgrad.frontend import pending
+from jitgrad.frontend.rules import rule_for
+from jitgrad.frontend.state import Place, State, local, place, site
+from jitgrad.frontend.storage import Storage, Track, View
+from jitgrad.frontend.tape import Edge, Leaf
+from jitgrad.frontend.types import IntSlot, Slot
+from jitgrad.frontend.views import contiguous_strides, extend, overlaps, place_of
+from jitgrad.frontend.writing import put, written_edge
+from jitgrad.ir import apply
+from jitgrad.ir import dtype as dt
+from jitgrad.ir import site as ir_site
+from jitgrad.ir.dtype import DType
+from jitgrad.ir.node import Node, Shape
+from jitgrad.ir.op import OPS, Op
+
+new = object.__new__
+tensor_class: Any = None  # the class of results; `tensor` puts itself here
+
+
+class Base:
+    """A view of a Storage (`_view` None: all of it), with the history that `_track` holds."""
+
+    __slots__ = ("_box", "_dtype", "_shape", "_storage", "_track", "_view")
+
+    _storage: Storage
+    _track: Any
+    _view: View | None
+    _shape: Shape
+    _dtype: DType
+    _box: Any
+
+    def _pair(self, state: State) -> tuple[Node, Any]:
+        """The value and the history as they stand now."""
+        view = self._view
+        node = self._storage.read(() if view is None else view.chain, site(state))
+        return node, self._edge()
+
+    def _edge(self) -> Any:
+        """The Edge that made this value; derived anew when the storage was written since."""
+        root = self._track.edge
+        view = self._view
+        if view is None or root is None:
+            return root
+        if view.root is not root:
+            edge, shape = root, self._storage.shape
+            for name, attrs in view.chain:
+                edge = movement_edge(edge, name, attrs, shape)
+                shape = edge.shape
+            view.edge, view.root = edge, root
+        return view.edge
+
+    def _place(self) -> tuple[Shape, int]:
+        """Strides and offset in the storage, in elements."""
+        storage, view = self._storage, self._view
+        if storage.node is None:
+            size = storage.external.itemsize
+            strides = tuple(s // size for s in storage.external.strides)
+        else:
+            strides = contiguous_strides(storage.node.shape)
+        if view is None:
+            return strides, 0
+        if view.place is None:
+            view.place = place_of(storage.shape, strides, view.chain)
+        return view.place  # type: ignore[no-any-return]
+
+
+def make(
+    cls: Any, storage: Storage, track: Any, view: View | None, shape: Shape, dtype: DType
+) -> Any:
+    """A Tensor of class `cls`."""
+    t = new(cls)
+    t._storage = storage
+    t._track = track
+    t._view = view
+    t._shape = shape
+    t._dtype = dtype
+    t._box = None
+    return t
+
+
+def wrap(node: Node, edge: Any = None) -> Any:
+    """A Tensor over `node`, with history `edge`."""
+    storage = Storage(node, edge)
+    if node.inputs:
+        storage.depth = 1
+        _register(local.state, storage)
+    return make(tensor_class, storage, storage, None, node.shape, node.dtype)
+
+
+def _register(state: State, storage: Storage) -> None:
+    state.pending.append(ref(storage))
+    if len(state.pending) >= state.limit:
+        pending.sweep(state)
+
+
+def finished(state: State, here: Place | None, node: Node, edge: Any, depth: int) -> Any:
+    """The Tensor of an op just recorded; computed at once in eager mode."""
+    storage = new(Storage)
+    storage.node = node
+    storage.edge = edge
+    storage.version = 0
+    storage.depth = depth
+    storage.external = storage.frozen = None
+    t = new(tensor_class)
+    t._storage = t._track = storage
+    t._view = t._box = None
+    t._shape = node.shape
+    t._dtype = node.dtype
+    _recorded(state, here, storage)
+    return t
+
+
+def _recorded(state: State, here: Place | None, storage: Storage) -> None:
+    if state.eager:
+        if not state.forced:
+            pending.flush((storage.node,))  # type: ignore[arg-type]
+        return
+    state.pending.append(ref(storage))
+    if len(state.pending) >= state.limit:
+        pending.sweep(state)
+    if here is not None:
+        pending.grow(state, here, storage.depth)
+
+
+# ---- operands
+
+
+def number(value: Any, dtype: DType, state: State, where: Any) -> Node:
+    """A number as a Node: the user's is a run-time slot, a rule's a Const."""
+    if dtype.kind in "iu":
+        value = int(value)
+        info = np.iinfo(dtype.np)
+        if not info.min <= value <= info.max:
+            raise RuntimeError(f"value {value} cannot be converted to {dtype} without overflow")
+    kind = type(value)
+    if kind is Slot:
+        value = float(value)
+    elif kind is IntSlot:
+        value = int(value)
+    elif state.rule:
+        return Node(OPS["const"], (), (value,), (), dtype, "cpu", where, value)
+    return Node(OPS["scalar"], (), (), (), dtype, "cpu", where, value)
+
+
+_NUMBERS = frozenset([int, float, bool, Slot, IntSlot])
+_same: dict[Any, tuple[DType, DType]] = {}  # (op, dtype of all operands) -> compute, result
+
+
+def forget_dtypes() -> None:
+    """Drop remembered promotions: the default dtype has changed."""
+    _same.clear()
+
+
+def _dtypes(op: Op, dtype: DType) -> tuple[DType, DType]:
+    common = apply.compute_dtype(op, [dtype], [], [])
+    found = _same[op, dtype] = (common, apply.out_dtype(op, common))
+    return found
+
+
+def elementwise(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...] = ()) -> Any:
+    """Record an elementwise op on Tensors and numbers."""
+    state = local.state
+    here = None if state.forced else place(state)
+    where = ir_site.here() if here is None else here.site
+    nodes: list[Any] = []
+    edges: list[Any] = []
+    shape: Any = None
+    dtype: Any = None
+    uniform = True
+    wanted = depth = 0
+    for i, a in enumerate(args):
+        if isinstance(a, Base):
+            storage = a._storage
+            if a._view is None and storage.node is not None:
+                node = storage.node
+                edge = a._track.edge
+            else:
+                node, edge = a._pair(state)
+            if node.inputs and storage.depth > depth:
+                depth = storage.depth
+            if edge is not None:
+                wanted |= 1 << i
+            edges.append(edge)
+        elif isinstance(a, Node):
+            node = a
+            edges.append(None)
+        else:
+            nodes.append(a)
+            edges.append(None)
+            uniform = False
+            continue
+        nodes.append(node)
+        if shape is None:
+            shape, dtype = node.shape, node.dtype
+        elif node.shape != shape or node.dtype is not dtype:
+            uniform = False
+    numbers = 0
+    if uniform and op.name not in ("where", "cast"):
+        common, result = _same.get((op, dtype)) or _dtypes(op, dtype)
+        if common is not dtype:
+            nodes = [_cast(node, common, where) for node in nodes]
+    else:
+        shape, result, numbers = _conform(op, nodes, attrs, state, where)
+    node = Node(op, tuple(nodes), attrs, shape, result, "cpu", where)
+    edge = None
+    if wanted and state.grad and result.kind == "f" and op.gradient is not None:
+        edge = Edge(op.name, rule_for(op, wanted), tuple(edges), attrs, shape, result, where)
+        edge.save(node, nodes, numbers)
+    return finished(state, here, node, edge, depth + 1)
+
+
+def _conform(
+    op: Op, nodes: list[Any], attrs: tuple[Any, ...], state: State, where: Any
+) -> tuple[Shape, DType, int]:
+    """Promote, cast and broadcast the operands in place; the bits of those that are numbers."""
+    if op.name == "cast":
+        return nodes[0].shape, attrs[0], 0
+    first = 1 if op.name == "where" else 0  # the condition takes no part in promotion
+    dims, zeros, plain = [], [], []
+    numbers = 0
+    for i, a in enumerate(nodes):
+        if not isinstance(a, Node):
+            if type(a) not in _NUMBERS:
+                nodes[i] = a = _python_number(op, a)
+            numbers |= 2 << i
+            plain.append(dt.number_dtype(a, apply.default_float()))
+        elif i >= first:
+            (dims if a.shape else zeros).append(a.dtype)
+    common = apply.compute_dtype(op, dims, zeros, plain)
+    shape = apply.broadcast_shapes(op.name, *[a.shape for a in nodes if isinstance(a, Node)])
+    for i, a in enumerate(nodes):
+        want = dt.bool_ if i < first else common
+        if not isinstance(a, Node):
+            a = number(a, want, state, where)
+        elif a.dtype is not want:
+            a = _cast(a, want, where)
+        nodes[i] = a if a.shape == shape else _expand(a, shape, where)
+    return shape, apply.out_dtype(op, common), numbers
+
+
+def _python_number(op: Op, value: Any) -> Any:
+    if isinstance(value, np.generic) and value.dtype.kind in "fiub":
+        return value.item()
+    if isinstance(value, (int, float)):
+        return value
+    raise TypeError(f"{op.name}: operand must be a Tensor or a number, not {type(value).__name__}")
+
+
+def _cast(node: Node, dtype: DType, where: Any) -> Node:
+    return Node(OPS["cast"], (node,), (dtype,), node.shape, dtype, "cpu", where)
+
+
+def _expand(node: Node, shape: Shape, where: Any) -> Node:
+    lead = len(shape) - len(node.shape)
+    if lead:
+        full = (1,) * lead + node.shape
+        node = Node(OPS["reshape"], (node,), (full,), full, node.dtype, "cpu", where)
+        if full == shape:
+            return node
+    return Node(OPS["expand"], (node,), (shape,), shape, node.dtype, "cpu", where)
+
+
+def cast(t: Any, dtype: DType) -> Any:
+    """`t` converted to `dtype`; itself if it has it."""
+    return t if t._dtype is dtype else elementwise(OPS["cast"], (t,), (dtype,))
+
+
+def record(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+    """Record any op with at least one Tensor among its operands (found by `ir.apply.call`)."""
+    values = tuple(attrs[name] for name in op.attr_names)
+    if len(values) != len(attrs):
+        extra = ", ".join(sorted(set(attrs) - set(op.attr_names)))
+        raise TypeError(f"{op.name}: unexpected argument {extra}")
+    if op.kind == "elementwise":
+        return elementwise(op, args, values)
+    return general(op, args, values)
+
+
+def general(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...]) -> Any:
+    """Record a reduction, movement or library op; the result has its own storage."""
+    state = local.state
+    here = None if state.forced else place(state)
+    where = ir_site.here() if here is None else here.site
+    nodes: list[Node] = []
+    edges: list[Any] = []
+    wanted = depth = 0
+    for i, a in enumerate(args):
+        if isinstance(a, Base):
+            node, edge = a._pair(state)
+            if node.inputs and a._storage.depth > depth:
+                depth = a._storage.depth
+            if edge is not None:
+                wanted |= 1 << i
+        elif isinstance(a, Node):
+            node, edge = a, None
+        else:
+            raise TypeError(f"{op.name}: operand must be a Tensor, not {type(a).__name__}")
+        nodes.append(node)
+        edges.append(edge)
+    shape, result = apply.infer(op, tuple(nodes), attrs)
+    node = Node(op, tuple(nodes), attrs, shape, result, "cpu", where)
+    edge = None
+    if wanted and state.grad and result.kind == "f" and op.gradient is not None:
+        edge = Edge(op.name, rule_for(op, wanted), tuple(edges), attrs, shape, result, where)
+        edge.save(node, nodes)
+    return finished(state, here, node, edge, depth + 1)
+
+
+# ---- views
+
+
+def movement_edge(edge: Any, name: str, attrs: tuple[Any, ...], shape: Shape) -> Edge:
+    """The Edge of a movement step on what `edge` made."""
+    op = OPS[name]
+    out = Edge(
+        name,
+        rule_for(op, 1),
+        (edge,),
+        attrs,
+        op.shape(shape, *attrs),
+        edge.dtype,
+        site(local.state),
+    )
+    out.saved = (None, (shape, edge.dtype))
+    return out
+
+
+def view(t: Any, name: str, attrs: tuple[Any, ...]) -> Any:
+    """A Tensor that shares the storage of `t` through one more movement step."""
+    shape = OPS[name].shape(t._shape, *attrs)
+    old = t._view
+    chain = extend(() if old is None else old.chain, name, attrs)
+    track = t._track
+    edge = root = None
+    parent = t._edge()
+    if parent is not None:
+        if local.state.grad:
+            edge, root = movement_edge(parent, name, attrs, t._shape), track.edge
+        else:
+            track = Track()
+    seen = View(chain, edge, root)
+    if old is not None and old.place is not None:
+        strides, offset = place_of(t._shape, old.place[0], ((name, attrs),))
+        seen.place = (strides, old.place[1] + offset)
+    return make(tensor_class, t._storage, track, seen, shape, t._dtype)
+
+
+# ---- writes
+
+
+def check_writable(t: Any, name: str) -> None:
+    """Refuse an in-place op that PyTorch refuses."""
+    state = local.state
+    if state.grad and type(t._track.edge) is Leaf:
+        what = "a leaf Variable" if t._view is None else "a view of a leaf Variable"
+        raise RuntimeError(
+            f"{name}: {what} that requires grad is being used in an in-place operation; "
+            "do it under no_grad(), or on a clone"
+        )
+    if t._storage.frozen is not None:
+        raise NotImplementedError(f"{name}: writing to {t._storage.frozen}; write to its base")
+    if t._view is not None and overlaps(t._shape, t._place()[0]):
+        raise RuntimeError(
+            f"{name}: unsupported operation: more than one element of the written-to tensor of "
+            f"shape {tuple(t._shape)} refers to a single memory location; clone() it first"
+        )
+
+
+def assign(t: Any, value: Any) -> Any:
+    """Put `value`, a Tensor of the same shape and dtype, into the elements that `t` views."""
+    state = local.state
+    here = None if state.forced else place(state)
+    where = ir_site.here() if here is None else here.site
+    node, edge = value._pair(state)
+    storage, seen, track = t._storage, t._view, t._track
+    depth = value._storage.depth if node.inputs else 0
+    chain = () if seen is None else seen.chain
+    if state.grad and (edge is not None or track.edge is not None):
+        track.edge = written_edge(storage.shape, t._dtype, chain, track.edge, edge, where)
+    if storage.node is not None and storage.node.inputs:
+        depth = max(depth, storage.depth)
+    put(storage, chain, node, where)
+    storage.version += 1
+    if storage.node is not None:
+        storage.depth = depth
+        _recorded(state, here, storage)
+    return t

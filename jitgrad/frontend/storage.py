@@ -1,0 +1,83 @@
+"""`Storage`: the versioned cell that Tensors view; reading and writing through views.
+
+An op reads the values its inputs had when it was recorded: a read hands out the Node that stands
+in the cell, a write puts another one there. Saved Nodes therefore never change.
+Entry: `Storage`, `write`. Imports: ir, runtime (for memory that NumPy holds).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jitgrad.frontend.views import Chain, numpy_view, replay
+from jitgrad.ir.apply import buffer
+from jitgrad.ir.dtype import BY_NUMPY
+from jitgrad.ir.node import Node, Shape
+from jitgrad.runtime import pool
+
+
+class Track:
+    """The gradient history of one identity of a storage: detached Tensors have their own."""
+
+    __slots__ = ("edge",)
+
+    def __init__(self, edge: Any = None) -> None:
+        self.edge = edge
+
+
+class Storage:
+    """A value Node and its Edge; also the `Track` of the Tensor that made it.
+
+    `version` counts writes. `depth` is how many pending ops lie below the value. `external` is the
+    NumPy array that holds the values instead of a node. `frozen` says why writes are refused: the
+    Tensor is a view in PyTorch, but a copy here.
+    """
+
+    __slots__ = ("__weakref__", "depth", "edge", "external", "frozen", "node", "version")
+
+    def __init__(self, node: Node | None, edge: Any = None, external: Any = None) -> None:
+        self.node = node
+        self.edge = edge
+        self.version = 0
+        self.depth = 0
+        self.external = external
+        self.frozen: str | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the whole cell."""
+        return self.external.shape if self.node is None else self.node.shape
+
+    def read(self, chain: Chain, site: Any) -> Node:
+        """The value now, under the view `chain`."""
+        if self.node is None:
+            return snapshot(numpy_view(self.external, chain))
+        return replay(self.node, chain, site) if chain else self.node
+
+
+def snapshot(values: np.ndarray) -> Node:
+    """A realised node over a copy of `values`."""
+    return owned(np.array(values, order="C"))
+
+
+def owned(values: np.ndarray) -> Node:
+    """A realised node that takes over `values`, which nothing else may write."""
+    return buffer(pool.wrap(values), values.shape, BY_NUMPY[values.dtype])
+
+
+class View:
+    """How a Tensor that is not the whole of its storage sees it.
+
+    `edge` is its history, derived from `root`, the storage's history at that moment; when the
+    storage is written with gradient on, `root` is out of date and the history is derived anew.
+    """
+
+    __slots__ = ("chain", "edge", "place", "root")
+
+    def __init__(self, chain: Chain, edge: Any = None, root: Any = None) -> None:
+        self.chain = chain
+        self.edge = edge
+        self.root = root
+        self.place: Any = None  # strides and offset, when asked for

@@ -1,0 +1,376 @@
+"""The autograd tape: `Edge`, one per op recorded with gradient on, and the walk backward over them.
+
+An Edge knows its op, the Edges of its operands and the Nodes its rule reads. Nothing points from a
+Node or an Edge to a Tensor, so there are no cycles; all walks are loops.
+Entry: `Edge`, `Leaf`, `run`. Imports: ir, ops.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import Any
+from weakref import ref
+
+from jitgrad.frontend.pending import flush
+from jitgrad.frontend.rules import SHAPE, UNUSED, VALUE, Rule
+from jitgrad.frontend.state import local
+from jitgrad.ir import site as ir_site
+from jitgrad.ir.dtype import DType
+from jitgrad.ir.node import Node, Shape
+from jitgrad.ir.site import Site
+from jitgrad.ops import RECORDERS
+
+order = count(1)  # Edges are younger than what they use: the order of backward
+
+
+class Box:
+    """Holds a gradient: shared by a Tensor (`.grad`) and the Edge that fills it."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value: Any = None
+
+
+class Fact:
+    """Stands for an operand of which a rule reads only the shape and dtype."""
+
+    __slots__ = ("device", "dtype", "ndim", "shape")
+
+    def __init__(self, shape: Shape, dtype: DType) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.device = "cpu"
+        self.ndim = len(shape)
+
+
+class Edge:
+    """One recorded op on the tape.
+
+    `saved` holds, for y and each operand, the Node, (shape, dtype) or None, as the rule reads it;
+    it becomes None when backward has freed it. `inputs` are the operands' Edges, None where no
+    gradient is wanted.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "attrs",
+        "dtype",
+        "frees",
+        "hooks",
+        "inputs",
+        "label",
+        "rule",
+        "saved",
+        "seq",
+        "shape",
+        "site",
+    )
+
+    def __init__(
+        self,
+        label: str,
+        rule: Rule | None,
+        inputs: tuple[Any, ...],
+        attrs: tuple[Any, ...],
+        shape: Shape | None,
+        dtype: DType | None,
+        site: Site,
+    ) -> None:
+        self.label = label
+        self.rule = rule
+        self.inputs = inputs
+        self.attrs = attrs
+        self.shape = shape
+        self.dtype = dtype
+        self.site = site
+        self.saved: Any = ()
+        self.frees = False  # whether a second backward would miss something
+        self.hooks: Any = None
+        self.seq = next(order)
+
+    def save(self, y: Node, operands: Iterable[Node], numbers: int = 0) -> None:
+        """Save what the rule reads; `numbers` has the bits of operands that are plain numbers."""
+        reads = self.rule.read_of  # type: ignore[union-attr]
+        saved: list[Any] = []
+        for i, node in enumerate((y, *operands)):
+            level = reads(i)
+            if level == UNUSED:
+                saved.append(None)
+            elif level == SHAPE:
+                saved.append((node.shape, node.dtype))
+            else:
+                saved.append(node)
+                if not numbers >> i & 1:
+                    self.frees = True
+                    if node.inputs:
+                        if node.keepers is None:
+                            node.keepers = []
+                        node.keepers.append(ref(self))
+        self.saved = tuple(saved)
+
+    def release(self) -> None:
+        """Drop what was saved, unless it is nothing but numbers."""
+        if self.frees:
+            self.saved = None
+
+    def backward(self, g: Any, create: bool) -> Any:
+        """The gradients of the operands; Nodes from a Node, Tensors from a Tensor."""
+        args = [self._operand(i, item, create) for i, item in enumerate(self.saved)]
+        return self.rule.fn(g, *args, *self.attrs)  # type: ignore[union-attr]
+
+    def _operand(self, position: int, item: Any, create: bool) -> Any:
+        if type(item) is tuple:
+            return Fact(*item)
+        if item is None or not create:
+            return item
+        edge = self if position == 0 else self.inputs[position - 1]
+        if edge is not None and (edge.shape != item.shape or edge.dtype is not item.dtype):
+            edge = passing(edge, item.shape, item.dtype)  # the operand was cast or broadcast
+        return _lift(item, edge)
+
+    def name(self) -> str:
+        """The name PyTorch would print."""
+        return "".join(w[:1].upper() + w[1:] for w in self.label.split("_")) + "Backward0"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """The Edges of the operands, as pairs like PyTorch's."""
+        return tuple((edge, 0) for edge in self.inputs)
+
+    def register_hook(self, fn: Callable[..., Any]) -> Handle:
+        """Call `fn(grad)` with the gradient of the result; what it returns replaces it."""
+        return add_hook(self, fn)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+
+class Leaf:
+    """Where the gradient of a leaf Tensor arrives."""
+
+    __slots__ = ("__weakref__", "after", "box", "dtype", "hooks", "seq", "shape")
+    inputs = ()
+    next_functions = ()
+
+    def __init__(self, shape: Shape, dtype: DType, box: Box) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.box = box
+        self.hooks: Any = None
+        self.after: Any = None  # hooks called when the gradient has been added
+        self.seq = next(order)
+
+    def name(self) -> str:
+        """The name PyTorch would print."""
+        return "AccumulateGrad"
+
+    def __repr__(self) -> str:
+        return "<AccumulateGrad>"
+
+
+class Handle:
+    """What registering a hook returns: `remove()` takes the hook away."""
+
+    __slots__ = ("_hooks", "_key")
+
+    def __init__(self, hooks: dict[int, Any], key: int) -> None:
+        self._hooks = hooks
+        self._key = key
+
+    def remove(self) -> None:
+        """Forget the hook."""
+        self._hooks.pop(self._key, None)
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.remove()
+
+
+def add_hook(edge: Any, fn: Callable[..., Any], slot: str = "hooks") -> Handle:
+    """Register `fn` on an Edge or Leaf."""
+    hooks = getattr(edge, slot)
+    if hooks is None:
+        hooks = {}
+        setattr(edge, slot, hooks)
+    key = next(order)
+    hooks[key] = fn
+    return Handle(hooks, key)
+
+
+_PASS = Rule(lambda g, *_: g, (), UNUSED)
+
+
+def passing(edge: Any, shape: Shape, dtype: DType) -> Edge:
+    """An Edge for a cast or broadcast form of what `edge` made: depositing undoes both."""
+    return Edge("expand", _PASS, (edge,), (), shape, dtype, ("", 0, ""))
+
+
+def _lift(node: Node, edge: Any) -> Any:
+    from jitgrad.frontend.record import wrap
+
+    return wrap(node, edge)
+
+
+def fit(g: Any, shape: Shape, dtype: DType) -> Any:
+    """Gradient `g` summed over broadcast axes and cast, for an operand of `shape` and `dtype`."""
+    have = tuple(g.shape)
+    if have != shape:
+        lead = len(have) - len(shape)
+        axes = tuple(i for i, n in enumerate(have) if i < lead or (n != 1 and shape[i - lead] == 1))
+        if axes:
+            g = RECORDERS["sum"](g, axes=axes)
+        if tuple(g.shape) != shape:
+            g = RECORDERS["reshape"](g, shape=shape)
+    if g.dtype is not dtype:
+        g = RECORDERS["cast"](g, dtype=dtype)
+    return g
+
+
+def run(
+    roots: list[tuple[Any, Any]],
+    *,
+    retain: bool,
+    create: bool,
+    targets: list[Any] | None = None,
+    accumulate: Callable[[Leaf, Any, bool], None],
+) -> dict[Any, Any]:
+    """Walk backward from (Edge, gradient) pairs, youngest Edge first.
+
+    Without `targets` gradients are given to `accumulate` at every leaf; else the gradients of the
+    target Edges are returned and only what leads to them runs. Gradients are Nodes, or Tensors when
+    they are to be differentiated again (`create`).
+    """
+    state = local.state
+    wanted = None if targets is None else _leading_to([edge for edge, _ in roots], targets)
+    found: dict[Any, Any] = {}
+    goals = set(targets or ())
+    grads: dict[Any, Any] = {}
+    heap: list[tuple[int, Any]] = []
+
+    def deposit(edge: Any, g: Any) -> None:
+        if edge.shape is not None:  # None: the call of a Function, which keeps its own gradients
+            g = fit(g, edge.shape, edge.dtype)
+        before = grads.get(edge)
+        if before is None:
+            grads[edge] = g
+            heapq.heappush(heap, (-edge.seq, edge))
+        elif edge.shape is not None:
+            grads[edge] = before + g
+
+    before = state.rule, state.grad, state.forced
+    forced = ir_site.swap(None)
+    here = ir_site.here()
+    ir_site.swap((here[0], here[1], "backward"))
+    state.rule, state.grad, state.forced = True, create, True
+    try:
+        for edge, g in roots:
+            if wanted is None or edge in wanted:
+                deposit(edge, g)
+        while heap:
+            edge = heapq.heappop(heap)[1]
+            g = grads.pop(edge)
+            if edge.hooks:
+                g = _call_hooks(edge, g, create)
+            if edge in goals:
+                found[edge] = g
+            if type(edge) is Leaf:
+                if targets is None:
+                    accumulate(edge, g, create)
+                continue
+            if wanted is not None and not any(e in wanted for e in edge.inputs):
+                continue
+            if edge.saved is None:
+                raise RuntimeError(_twice(edge))
+            site = edge.site
+            ir_site.swap((site[0], site[1], f"grad of {edge.label}"))
+            out = edge.backward(g, create)
+            if not retain:
+                edge.release()
+            if type(out) is not tuple:
+                out = (out,)
+            if state.eager and not create:
+                flush([n for n in out if n is not None])
+            for into, g in zip(edge.inputs, out, strict=False):
+                if into is not None and g is not None and (wanted is None or into in wanted):
+                    deposit(into, g)
+    finally:
+        state.rule, state.grad, state.forced = before
+        ir_site.swap(forced)
+    return found
+
+
+def _twice(edge: Edge) -> str:
+    file, line, _ = edge.site
+    return (
+        f"backward: trying to backward through the graph a second time: what {edge.label} "
+        f"(recorded at {file}:{line}) saved was freed by the first backward; "
+        "specify retain_graph=True there"
+    )
+
+
+def _leading_to(roots: list[Any], targets: list[Any]) -> set[Any]:
+    """The Edges on a path from `roots` to `targets`, found by age: inputs are older."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        for edge in stack.pop().inputs:
+            if edge is not None and edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
+    goals = set(targets)
+    out: set[Any] = set()
+    for edge in sorted(seen, key=lambda e: e.seq):
+        if edge in goals or any(e in out for e in edge.inputs):
+            out.add(edge)
+    return out
+
+
+def _call_hooks(edge: Any, g: Any, create: bool) -> Any:
+    """Pass `g` through the hooks, which see it as a Tensor; hooks run the user's code."""
+    state = local.state
+    before, forced = (state.rule, state.forced), ir_site.swap(None)
+    state.rule = state.forced = False
+    tensor = g if create else _lift(g, None)
+    try:
+        for hook in sorted(edge.hooks.items(), key=_retain_last):
+            out = hook[1](tensor)
+            if out is not None:
+                tensor = out
+    finally:
+        state.rule, state.forced = before
+        ir_site.swap(forced)
+    return tensor if create else node_of(tensor)
+
+
+def _retain_last(item: tuple[int, Any]) -> tuple[bool, int]:
+    return (isinstance(item[1], Retain), item[0])
+
+
+class Retain:
+    """The hook of `retain_grad`: stores the gradient, after all other hooks."""
+
+    __slots__ = ("box",)
+
+    def __init__(self, box: Box) -> None:
+        self.box = box
+
+    def __call__(self, g: Any) -> None:
+        from jitgrad.frontend.record import wrap
+
+        kept = self.box.value
+        if kept is not None:
+            g = kept + g
+        self.box.value = g if g.requires_grad else wrap(node_of(g), None)
+
+
+def node_of(tensor: Any) -> Node:
+    """The Node of a Tensor as it stands now."""
+    return tensor._pair(local.state)[0]  # type: ignore[no-any-return]
+
+
+__all__ = ["VALUE", "Box", "Edge", "Handle", "Leaf", "Retain", "add_hook", "fit", "node_of", "run"]

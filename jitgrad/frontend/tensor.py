@@ -1,0 +1,474 @@
+"""`Tensor`: what the user holds. Its methods come from the tables in `methods`; here is what makes
+it a Tensor: its parts, its history, and its ways to the host.
+
+Entry: `Tensor`. Imports: ir, runtime (through `pending`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from jitgrad.frontend import gradients, pending
+from jitgrad.frontend import record as recording
+from jitgrad.frontend.record import Base, make, wrap
+from jitgrad.frontend.storage import Storage, Track, View
+from jitgrad.frontend.tape import Box, Handle, Leaf, Retain, add_hook
+from jitgrad.frontend.types import CPU, Size, device
+from jitgrad.frontend.views import contiguous_strides, numpy_view
+from jitgrad.ir.dtype import DType
+from jitgrad.ir.node import Node
+
+
+class Tensor(Base):
+    """A multi-dimensional array that records what is done with it.
+
+    >>> import jitgrad as jg
+    >>> x = jg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> (x @ x).sum(0)
+    tensor([22., 32.])
+    """
+
+    __slots__ = ("__dict__", "__weakref__")
+    __array_priority__ = 1000  # NumPy's operators leave mixed operands to us
+
+    _record = staticmethod(recording.record)
+
+    def __new__(cls, *data: Any, device: Any = None) -> Tensor:
+        from jitgrad.frontend.creation import legacy
+
+        return _share(cls, legacy(data, device), False)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        """`__new__` has made it."""
+
+    @staticmethod
+    def _from_node(node: Node) -> Tensor:
+        return wrap(node)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def _make_subclass(cls: Any, data: Tensor, require_grad: bool = False) -> Any:
+        """A Tensor of class `cls` over the storage of `data`, a leaf."""
+        return _share(cls, data, require_grad)
+
+    # ---- parts
+
+    @property
+    def shape(self) -> Size:
+        """Sizes of the axes."""
+        return Size(self._shape)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one axis."""
+        if dim is None:
+            return Size(self._shape)
+        return self._shape[_axis("size", dim, len(self._shape))]
+
+    @property
+    def dtype(self) -> DType:
+        """Type of the elements."""
+        return self._dtype
+
+    @property
+    def device(self) -> device:
+        """Where the values are."""
+        return CPU
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self._shape)
+
+    def dim(self) -> int:
+        """Number of axes."""
+        return len(self._shape)
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """Number of elements."""
+        out = 1
+        for n in self._shape:
+            out *= n
+        return out
+
+    nelement = numel
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self._dtype.itemsize
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.numel() * self._dtype.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps between neighbours along each axis, in elements."""
+        strides = self._place()[0]
+        return strides if dim is None else strides[_axis("stride", dim, len(strides))]
+
+    def storage_offset(self) -> int:
+        """Position of the first element in the storage."""
+        return self._place()[1]
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the elements lie in row-major order without gaps."""
+        if self._view is None and self._storage.node is not None:
+            return True
+        want = contiguous_strides(self._shape)
+        have = self._place()[0]
+        return 0 in self._shape or all(
+            n == 1 or a == b for n, a, b in zip(self._shape, have, want, strict=True)
+        )
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are floating point numbers."""
+        return self._dtype.kind == "f"
+
+    def is_complex(self) -> bool:
+        """Whether the elements are complex numbers."""
+        return False
+
+    def is_signed(self) -> bool:
+        """Whether the elements can be negative."""
+        return self._dtype.is_signed
+
+    is_cuda = False
+    is_sparse = False
+    is_quantized = False
+    is_meta = False
+    is_mps = False
+    is_nested = False
+    layout = "strided"
+
+    @property
+    def _version(self) -> int:
+        return self._storage.version
+
+    def data_ptr(self) -> int:
+        """Address of the first element; computes it."""
+        return int(self._values("data_ptr").__array_interface__["data"][0])
+
+    # ---- history
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on this Tensor are recorded for backward."""
+        return self._edge() is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Start (or stop) recording operations on this leaf."""
+        edge = self._edge()
+        if (edge is not None) == bool(requires_grad):
+            return self
+        if edge is not None and type(edge) is not Leaf:
+            raise RuntimeError(
+                "requires_grad_: you can only change requires_grad flags of leaf variables; "
+                "use detach() to cut a result off its history"
+            )
+        if requires_grad and self._dtype.kind != "f":
+            raise RuntimeError(
+                f"requires_grad_: only Tensors of floating point dtype can require gradients, "
+                f"not {self._dtype}"
+            )
+        _set_history(self, requires_grad)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made this Tensor."""
+        edge = self._edge()
+        return edge is None or type(edge) is Leaf
+
+    @property
+    def grad_fn(self) -> Any:
+        """The Edge of the operation that made this Tensor, None for a leaf."""
+        edge = self._edge()
+        return None if type(edge) is Leaf else edge
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward has added up."""
+        return None if self._box is None else self._box.value
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"grad: must be a Tensor or None, not {type(value).__name__}")
+            if value._shape != self._shape or value._dtype is not self._dtype:
+                raise RuntimeError(
+                    f"grad: assigned grad has shape {tuple(value._shape)} and {value._dtype}, the "
+                    f"Tensor {tuple(self._shape)} and {self._dtype}"
+                )
+        if self._box is None:
+            self._box = Box()
+        self._box.value = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        if self._box is not None:
+            self._box.value = None
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this result in `.grad` too."""
+        edge = self._edge()
+        if edge is None:
+            raise RuntimeError("retain_grad: the Tensor has requires_grad=False")
+        if type(edge) is Leaf or self.retains_grad:
+            return
+        self._box = Box()
+        add_hook(edge, Retain(self._box))
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `.grad` of this result will be kept."""
+        hooks = getattr(self.grad_fn, "hooks", None) or {}
+        return any(isinstance(h, Retain) and h.box is self._box for h in hooks.values())
+
+    def register_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(grad)` when the gradient is known; what it returns replaces it."""
+        edge = self._edge()
+        if edge is None:
+            raise RuntimeError(
+                "register_hook: cannot register a hook on a tensor that doesn't require gradient"
+            )
+        return add_hook(edge, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(tensor)` each time backward has added to `.grad` of this leaf."""
+        edge = self._edge()
+        if type(edge) is not Leaf:
+            raise RuntimeError(
+                "register_post_accumulate_grad_hook: post accumulate grad hooks cannot be "
+                "registered on non-leaf tensors"
+            )
+        weak = ref(self)
+        return add_hook(edge, lambda: hook(weak()), "after")
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add the gradients of this Tensor to `.grad` of the leaves it was made from."""
+        grads = None if gradient is None else (gradient,)
+        gradients.backward((self,), grads, retain_graph, create_graph, inputs=inputs)
+
+    def detach(self) -> Tensor:
+        """The same values without history; shares the storage."""
+        view = self._view and View(self._view.chain)
+        return make(Tensor, self._storage, Track(), view, self._shape, self._dtype)  # type: ignore
+
+    def detach_(self) -> Tensor:
+        """Cut this Tensor off its history."""
+        _set_history(self, False)
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The same values without history; shares the storage."""
+        return self.detach()
+
+    @data.setter
+    def data(self, other: Tensor) -> None:
+        edge = self._edge()
+        if type(edge) is Leaf and (other._shape, other._dtype) != (edge.shape, edge.dtype):
+            edge.shape, edge.dtype = other._shape, other._dtype
+        self._track = Track(edge)
+        self._storage, self._shape, self._dtype = other._storage, other._shape, other._dtype
+        self._view = other._view and View(other._view.chain, edge, edge)
+
+    # ---- to the host
+
+    def realize(self) -> Tensor:
+        """Compute the values now, without copying them to the host."""
+        node = self._storage.node
+        if node is not None:
+            pending.read(node, "realize")
+        return self
+
+    def _values(self, why: str) -> np.ndarray:
+        """The values as an array that shares their memory."""
+        storage = self._storage
+        if storage.node is None:
+            base = storage.external
+        else:
+            pending.read(storage.node, why)
+            base = storage.node.array()
+        return base if self._view is None else numpy_view(base, self._view.chain)  # type: ignore
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """A read-only array over the values, which it keeps alive.
+
+        A later write to the Tensor goes to other memory (memory that came from NumPy is shared).
+        """
+        if self.requires_grad and not force:
+            raise RuntimeError(
+                "numpy: Can't call numpy() on Tensor that requires grad. "
+                "Use tensor.detach().numpy()"
+            )
+        out = _pinned(self._values("numpy"), self._storage.node)
+        out.flags.writeable = False
+        return out
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        out = self.numpy()
+        if dtype is not None and out.dtype != dtype:
+            return out.astype(dtype)
+        return out.copy() if copy else out
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.numpy().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def item(self) -> Any:
+        """The only element as a Python number."""
+        if self.numel() != 1:
+            raise RuntimeError(
+                f"item: a Tensor with {self.numel()} elements (shape {tuple(self._shape)}) cannot "
+                "be converted to Scalar"
+            )
+        return self._values("item").item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self._values("tolist").tolist()
+
+    def _number(self, why: str) -> Any:
+        if self.numel() != 1:
+            raise RuntimeError(
+                f"{why}: a Tensor with {self.numel()} elements (shape {tuple(self._shape)}) cannot "
+                "be converted to Scalar"
+            )
+        return self._values(why).item()
+
+    def __bool__(self) -> bool:
+        if self.numel() != 1:
+            kind = "no values" if self.numel() == 0 else "more than one value"
+            raise RuntimeError(f"bool: Boolean value of Tensor with {kind} is ambiguous")
+        return bool(self._number("bool"))
+
+    def __int__(self) -> int:
+        return int(self._number("int"))
+
+    def __float__(self) -> float:
+        return float(self._number("float"))
+
+    def __complex__(self) -> complex:
+        return complex(self._number("complex"))
+
+    def __index__(self) -> int:
+        if self._dtype.kind not in "iub" or self.numel() != 1:
+            raise TypeError("index: only integer tensors of a single element can be an index")
+        return int(self._number("index"))
+
+    def __len__(self) -> int:
+        if not self._shape:
+            raise TypeError("len: len() of a 0-d tensor")
+        return self._shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._shape:
+            raise TypeError("iter: iteration over a 0-d tensor")
+        return (self[i] for i in range(self._shape[0]))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self == value).any())
+
+    __hash__ = object.__hash__
+
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+        from jitgrad.frontend.printing import text
+
+        return text(self) if tensor_contents is None else tensor_contents
+
+    def __format__(self, spec: str) -> str:
+        if not self._shape and spec:
+            return format(self.item(), spec)
+        return object.__format__(self, spec)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "deepcopy: only Tensors created explicitly by the user support the deepcopy "
+                "protocol; use clone() or detach()"
+            )
+        if id(self) not in memo:
+            copy = _share(type(self), self.detach().clone(), self.requires_grad)  # type: ignore
+            if self.grad is not None:
+                copy.grad = self.grad.detach().clone()  # type: ignore
+            memo[id(self)] = copy
+        return memo[id(self)]  # type: ignore[no-any-return]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("pickle: Tensors are not pickled; use jitgrad.save (safetensors)")
+
+
+def _share(cls: Any, data: Tensor, requires_grad: bool) -> Any:
+    view = data._view and View(data._view.chain)
+    out = make(cls, data._storage, Track(), view, data._shape, data._dtype)
+    if requires_grad:
+        out.requires_grad_()
+    return out
+
+
+def _set_history(t: Tensor, leaf: bool) -> None:
+    """Make `t` a leaf with or without gradient, apart from what shares its storage."""
+    edge = None
+    if leaf:
+        if t._box is None:
+            t._box = Box()
+        edge = Leaf(t._shape, t._dtype, t._box)
+    t._track = Track(edge)
+    if t._view is not None:
+        t._view = View(t._view.chain, edge, edge)
+
+
+def _axis(name: str, dim: int, ndim: int) -> int:
+    """`dim` counted from the front; IndexError when there is no such axis."""
+    span = max(ndim, 1)
+    if not -span <= dim < span:
+        raise IndexError(
+            f"{name}: Dimension out of range (expected to be in range of [{-span}, {span - 1}], "
+            f"but got {dim})"
+        )
+    return dim % span
+
+
+class _Pin:
+    """Lends memory to NumPy and keeps its owner alive with the array."""
+
+    __slots__ = ("__array_interface__", "owner")
+
+    def __init__(self, values: np.ndarray, owner: Any) -> None:
+        self.__array_interface__ = values.__array_interface__
+        self.owner = (values, owner)
+
+
+def _pinned(values: np.ndarray, node: Node | None) -> np.ndarray:
+    if node is None or values.size == 0:
+        return values.view()
+    return np.asarray(_Pin(values, node.data))
+
+
+recording.tensor_class = Tensor
+
+__all__ = ["Storage", "Tensor"]
