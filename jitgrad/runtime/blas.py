@@ -1,14 +1,16 @@
 """Our own copy of OpenBLAS, single-threaded, for the matrix products inside kernels.
 
 `load()` maps the library of the scipy-openblas32 wheel (NumPy's own copy is another file) and makes
-`jg_sgemm`, `jg_dgemm` known to compiled code; `core_name()` is the kernel set it chose. Imports
-`machine`.
+`jg_sgemm`, `jg_dgemm` known to compiled code; `core_name()` is the kernel set it chose and
+`gemm_tile` how many rows to give it at a time. Imports `machine` and kernels' `gemm`.
 """
 
 import ctypes
 import functools
 import os
 import re
+
+from jitgrad.kernels import gemm
 
 from . import machine
 
@@ -47,6 +49,24 @@ def load_for(symbols):
         load()
 
 
+@functools.cache
 def core_name():
     """The kernel set that OpenBLAS runs, e.g. Haswell, Zen, SkylakeX."""
     return load().scipy_openblas_get_corename().decode()
+
+
+def forced_below_cpu():
+    """What holds OpenBLAS below what this CPU can do, as a sentence for reports; None if nothing."""
+    asked = os.environ.get("OPENBLAS_CORETYPE")
+    features = machine.cpu()[1].split(",")
+    if not asked or "+avx512f" not in features or core_name() in gemm.UNPACKED_CORES:
+        return None
+    return (
+        f"OPENBLAS_CORETYPE={asked} holds matrix products on AVX2 kernels although this CPU has "
+        "AVX-512: `unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE` about doubles their speed"
+    )
+
+
+def gemm_tile(m, n, k, suffix, transb=0):
+    """Rows of an (m, n) product over k that one call should make, on the core in use."""
+    return gemm.gemm_tile(m, n, k, suffix, core_name(), transb)

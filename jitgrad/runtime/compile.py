@@ -72,11 +72,13 @@ def _wrap(namespace, owner, inline):
 
 def _rebase(function, namespace):
     """The same function over another global namespace."""
-    if function.__defaults__ or function.__kwdefaults__ or function.__closure__:
-        raise NotImplementedError(
-            f"{function.__qualname__}: defaults or closure in a kernel helper"
-        )
-    copy = pytypes.FunctionType(function.__code__, namespace, function.__name__)
+    copy = pytypes.FunctionType(
+        function.__code__,
+        namespace,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
     copy.__module__ = function.__module__
     return copy
 

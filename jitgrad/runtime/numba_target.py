@@ -273,6 +273,8 @@ class Helper:
         """(signature, implementation key) for argument types."""
         found = self.overloads.get(arguments)
         if found is None:
+            if self.function.__defaults__ or self.function.__closure__:
+                raise NotImplementedError(f"{self.type.name}: default arguments or a closure")
             descriptor, library, returns = self.target.compile(
                 self.function, arguments, inline=self.inline
             )
