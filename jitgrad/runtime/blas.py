@@ -56,7 +56,7 @@ def core_name():
 
 
 def forced_below_cpu():
-    """What holds OpenBLAS below what this CPU can do, as a sentence for reports; None if nothing."""
+    """What holds OpenBLAS below what this CPU can do, in a sentence for reports; else None."""
     asked = os.environ.get("OPENBLAS_CORETYPE")
     features = machine.cpu()[1].split(",")
     if not asked or "+avx512f" not in features or core_name() in gemm.UNPACKED_CORES:
