@@ -7,6 +7,7 @@ recorder.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from jitgrad import ops
 from jitgrad.frontend import arranging, creation, draws, indexing, inplace, reducing, shaping
 from jitgrad.frontend.composing import composed
-from jitgrad.frontend.record import Base, cast, elementwise
+from jitgrad.frontend.record import Base, cast, elementwise, general
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.frontend.types import check_device, device
 from jitgrad.ir import dtype as dt
@@ -92,6 +93,22 @@ def _elementwise_names() -> dict[str, Function]:
     return out
 
 
+def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
+    """Product of vectors, matrices or stacks of matrices.
+
+    >>> import jitgrad as jg
+    >>> jg.matmul(jg.tensor([[1.0, 2.0]]), jg.tensor([3.0, 4.0]))
+    tensor([11.])
+    """
+    _refuse_out("matmul", out)
+    if not (isinstance(input, Base) and isinstance(other, Base)):
+        kind = builtins.type(other).__name__
+        raise TypeError(f"matmul: both operands must be Tensors, not {kind}")
+    if len(input._shape) == 2 == len(other._shape):
+        return general(OPS["matmul"], (input, other), ())
+    return products.matmul(input, other)
+
+
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
     """input + alpha * other."""
     _refuse_out("add", out)
@@ -115,53 +132,50 @@ _ELEMENTWISE |= {"masked_fill": arranging.masked_fill}
 _OPERANDS = (Base, int, float, np.generic)
 
 
-def _operator(op: Op, reflected: bool) -> Function:
-    if reflected:
+def _operator(public: str, reflected: bool) -> Function:
+    """The method behind one of Python's operators; other classes get their turn first."""
+    entry = ops.FUNCTIONS[public]
+    if isinstance(entry, Recorder) and entry.op.kind == "elementwise":
+        op = entry.op
+        if reflected:
 
-        def method(self: Any, other: Any) -> Any:
-            if isinstance(other, _OPERANDS):
-                return elementwise(op, (other, self))
-            return NotImplemented
+            def method(self: Any, other: Any) -> Any:
+                if isinstance(other, _OPERANDS):
+                    return elementwise(op, (other, self))
+                return NotImplemented
+        else:
+
+            def method(self: Any, other: Any) -> Any:
+                if isinstance(other, _OPERANDS):
+                    return elementwise(op, (self, other))
+                return NotImplemented
     else:
+        fn = FUNCTIONS[public]
 
         def method(self: Any, other: Any) -> Any:
-            if isinstance(other, _OPERANDS):
-                return elementwise(op, (self, other))
-            return NotImplemented
+            if not isinstance(other, _OPERANDS):
+                return NotImplemented
+            return fn(other, self) if reflected else fn(self, other)
 
     return method
 
 
-def _function_operator(fn: Function, reflected: bool) -> Function:
-    def method(self: Any, other: Any) -> Any:
-        if not isinstance(other, _OPERANDS):
-            return NotImplemented
-        return fn(other, self) if reflected else fn(self, other)
-
-    return method
-
-
+_COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 _OPERATORS = {
     "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floor_divide",
-    "mod": "remainder", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
-    "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
+    "mod": "remainder", "pow": "pow", "matmul": "matmul", "and": "bitwise_and",
+    "or": "bitwise_or", "xor": "bitwise_xor", "lshift": "bitwise_left_shift",
+    "rshift": "bitwise_right_shift", **{name: name for name in _COMPARISONS},
 }  # fmt: skip
-_COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 
 
 def _install_operators() -> None:
-    for name, op in _OPERATORS.items():
-        setattr(Tensor, f"__{name}__", _operator(OPS[op], False))
-        setattr(Tensor, f"__r{name}__", _operator(OPS[op], True))
-        fn = inplace.inplace(f"__i{name}__", _operator(OPS[op], False))
-        setattr(Tensor, f"__i{name}__", fn)
-    for name in _COMPARISONS:
-        setattr(Tensor, f"__{name}__", _operator(OPS[name], False))
-    power = FUNCTIONS["pow"]
-    for name, fn in (("pow", power), ("matmul", FUNCTIONS["matmul"])):
-        setattr(Tensor, f"__{name}__", _function_operator(fn, False))
-        setattr(Tensor, f"__r{name}__", _function_operator(fn, True))
-        setattr(Tensor, f"__i{name}__", inplace.inplace(f"__i{name}__", fn))
+    for name, public in _OPERATORS.items():
+        plain = _operator(public, False)
+        setattr(Tensor, f"__{name}__", plain)
+        if name not in _COMPARISONS:
+            setattr(Tensor, f"__r{name}__", _operator(public, True))
+            setattr(Tensor, f"__i{name}__", inplace.inplace(f"__i{name}__", plain))
     unary = {"neg": "neg", "abs": "abs", "invert": "bitwise_not", "pos": "positive"}
     for name, public in unary.items():
         setattr(Tensor, f"__{name}__", _one(FUNCTIONS[public]))
@@ -310,7 +324,7 @@ _JOINING = [
     "cat", "concat", "concatenate", "stack", "hstack", "vstack", "atleast_1d", "atleast_2d",
     "meshgrid", "where",
 ]  # fmt: skip
-_PRODUCTS = [n for n in products.__all__ if n != "addmm"]
+_PRODUCTS = [n for n in products.__all__ if n not in ("addmm", "matmul")]
 
 
 def _fill_tables() -> dict[str, Function]:
@@ -319,7 +333,7 @@ def _fill_tables() -> dict[str, Function]:
     for names, module in ((_SHAPING, shaping), (_REDUCING, reducing), (_ARRANGING, arranging)):
         methods |= {n: getattr(module, n) for n in names}
     methods |= {n: getattr(products, n) for n in _PRODUCTS}
-    methods |= {"addmm": composed(products.addmm, "addmm")}
+    methods |= {"matmul": matmul, "addmm": composed(products.addmm, "addmm")}
     methods |= {n: _named(n, _composed(n, ops.FUNCTIONS[n]), ops.FUNCTIONS[n].__doc__)
                 for n in ("tril", "triu")}  # fmt: skip
     methods |= {

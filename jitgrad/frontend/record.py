@@ -46,8 +46,9 @@ class Base:
     def _pair(self, state: State) -> tuple[Node, Any]:
         """The value and the history as they stand now."""
         view = self._view
-        node = self._storage.read(() if view is None else view.chain, site(state))
-        return node, self._edge()
+        if view is None:
+            return self._storage.read((), None), self._track.edge
+        return self._storage.read(view.chain, site(state)), self._edge()
 
     def _edge(self) -> Any:
         """The Edge that made this value; derived anew when the storage was written since."""
