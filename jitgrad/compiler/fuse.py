@@ -92,6 +92,11 @@ class Fusion:
         for v in graph.outputs:
             self.uses[v] = self.uses.get(v, 0) + 1
         self.live = self._live()
+        self.read_by: dict[Value, list[Value]] = {}
+        for v in graph.values:
+            if v in self.live:
+                for a in v.inputs:
+                    self.read_by.setdefault(a.value, []).append(v)
 
     def _live(self) -> set[Value]:
         seen: set[Value] = set()
@@ -221,6 +226,10 @@ class Fusion:
     ) -> bool:
         if len(group.values) >= MAX_VALUES or len(group.reads) >= MAX_MEMORY:
             return False
+        if not same_time([v], group.values):
+            return False
+        if not group.domain and self.delays(group, needs, {v}):
+            return False
         bit = 1 << group.id
         if any(p is not group and p.before & bit for p in needs):
             return False
@@ -242,6 +251,16 @@ class Fusion:
         group.kind, group.domain, group.split = new_kind, new_domain, new_split
         self.add(v, group, new_pos, needs)
         return True
+
+    def delays(self, group: Group, needs: list[Group], friends: set[Value]) -> bool:
+        """Whether numbers of `group` that others read would have to wait for `needs` as well."""
+        gained = 0
+        for p in needs:
+            gained |= p.before | (1 << p.id if p.domain else 0)
+        if not gained & ~group.before & ~(1 << group.id):
+            return False
+        inside = friends | set(group.values)
+        return any(r not in inside for x in group.values for r in self.readers(x))
 
     def flows(self, a: Access, pos: Positions | None) -> list[tuple[Value, Positions | None]]:
         """Non-trivial values behind an access with the domain positions they are read at."""
@@ -353,6 +372,10 @@ class Fusion:
             return False
         if len(a.values) + len(b.values) > MAX_VALUES or len(a.reads | b.reads) > MAX_MEMORY:
             return False
+        if not same_time(a.values, b.values):
+            return False
+        if not a.domain and self.delays(a, [b], set(b.values)):
+            return False
         bit_a, bit_b = 1 << a.id, 1 << b.id
         for h in self.groups.values():
             if h is a or h is b:
@@ -391,7 +414,8 @@ class Fusion:
         return True
 
     def readers(self, x: Value) -> list[Value]:
-        return [w for w in self.graph.values if w in self.live for r in w.inputs if r.value is x]
+        """Live values that read `x`, one entry a read."""
+        return self.read_by.get(x, [])
 
     def overlay(
         self, a: Group, b: Group, own: Positions, at: Positions
@@ -470,6 +494,12 @@ class Fusion:
             out += ready
             left = [g for g in left if g not in done]
         return out
+
+
+def same_time(a: list[Value], b: list[Value]) -> bool:
+    """Whether no value that was copied to be early would wait for one that was not."""
+    both = [v for v in a + b if v.kind != "partial"]
+    return len({v.mode == "early" for v in both}) < 2
 
 
 def late(v: Value) -> bool:

@@ -39,6 +39,7 @@ class Kernel:
         unit_size: spec of elements per unit, to choose a grain.
         scratch: list of (classes, bytes per element) or fixed bytes needed per thread.
         serial: runs on one thread: a few numbers only.
+        combine: a step that is small beside the kernels around it: it finishes a reduction.
         checks: snapshot node of each check in the kernel, by the number it reports.
         flops: (operations, classes) terms.
         product, depth: a matrix product computed here and where its inner size is read.

@@ -70,7 +70,7 @@ class Nest:
             self.variables[a] = "r" if len(self.rows) == 1 else f"r{k}"
         for k, a in enumerate(self.cols):
             self.variables[a] = "j" if len(self.cols) == 1 else f"j{k}"
-        self.one_row = group.kind == "row" and not self.rows
+        self.one_row = group.kind == "matmul" or (group.kind == "row" and not self.rows)
         self.axis_of = {p: a for a in self.axes for p in a}
         self.stage = self._stages()
 

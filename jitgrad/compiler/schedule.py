@@ -11,6 +11,7 @@ from jitgrad.compiler.emit import write
 from jitgrad.compiler.fuse import Fusion, Group
 from jitgrad.compiler.kernel import Kernel
 from jitgrad.compiler.lower import lower
+from jitgrad.compiler.recompute import recompute
 from jitgrad.compiler.snapshot import Snapshot
 from jitgrad.compiler.values import Value
 
@@ -75,6 +76,7 @@ def memory_of(v: Value) -> Value:
 def build(snap: Snapshot, fuse: bool = True) -> Schedule:
     """Lower, fuse, write."""
     graph = lower(snap)
+    recompute(graph)
     fusion = Fusion(graph, fuse)
     groups = fusion.run()
     stored = stored_values(fusion, groups)
@@ -82,6 +84,7 @@ def build(snap: Snapshot, fuse: bool = True) -> Schedule:
     steps: list[tuple[Step, set[Group]]] = []
     for g in groups:
         kernel = write(g, stored, inline)
+        kernel.combine = kernel.combine or over_rows(g, groups)
         sources = sorted({v.source for v in g.values})
         add_step(steps, g, kernel, sources, fusion)
     order = [s for s, _ in steps]
@@ -90,6 +93,13 @@ def build(snap: Snapshot, fuse: bool = True) -> Schedule:
     return Schedule(
         order, graph.outputs, buffers, first, last, graph.classes, graph.fired
     )  # fmt: skip
+
+
+def over_rows(group: Group, groups: list[Group]) -> bool:
+    """Whether a group only reduces the row numbers of some other kernel: a small step."""
+    return group.kind == "partial" and any(
+        g.kind == "row" and g.domain[: g.split] == group.domain for g in groups
+    )
 
 
 def stored_values(fusion: Fusion, groups: list[Group]) -> set[Value]:

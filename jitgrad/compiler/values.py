@@ -65,7 +65,7 @@ class Value:
     inputs: list[Access]
     attrs: Any
     source: int  # snapshot node: slots and the user's line are read there
-    mode: str = ""  # of a reduction: "row" or "column"
+    mode: str = ""  # of a reduction: "row" or "column"; "early": see compiler.recompute
     store: Access | None = None  # a write: where the elements go, instead of an own buffer
     tags: Tags | None = None  # of a leaf
     after: list[Value] = field(default_factory=list)  # must run before, though not read
