@@ -1,11 +1,12 @@
 """Hand-written kernels: the code that jitgrad does not generate, one file a subject.
 
-Everything here is plain undecorated Python over scalars and pointers. `jitgrad.runtime.build` executes these
-sources a second time with every function wrapped by Numba and `intrinsics` replaced by `intrinsics_llvm`; with
-JITGRAD_JIT=0 they run as they stand on NumPy scalars and flat arrays and give the same bits. A name with a
-dtype suffix may be an alias of one generic function. A module that says `INLINE = True` wants its functions
-inlined into the loops that call them, else those loops don't vectorise.
+Everything here is plain undecorated Python over scalars and pointers. `jitgrad.runtime.build`
+executes these sources a second time with every function wrapped by Numba and `intrinsics` replaced
+by `intrinsics_llvm`; with JITGRAD_JIT=0 they run as they stand on NumPy scalars and flat arrays
+and give the same bits. A name with a dtype suffix may be an alias of one generic function. A
+module that says `INLINE = True` wants its functions inlined into the loops that call them, else
+those stay scalar.
 
-Entry: import the subject, e.g. `from jitgrad.kernels.math import exp_f32`. May import: NumPy, and Numba in
-`intrinsics_llvm` alone; nothing of jitgrad.
+Entry: import the subject, e.g. `from jitgrad.kernels.math import exp_f32`. May import: NumPy, and
+Numba in `intrinsics_llvm` alone; nothing of jitgrad.
 """

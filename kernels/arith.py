@@ -1,8 +1,8 @@
-"""Element arithmetic that is more than one machine operation: division, remainders, integer powers, signs.
+"""Element arithmetic beyond one machine operation: division, remainders, integer powers, signs.
 
-Entry functions: `<name>_<suffix>`, aliases of one function for floats and one for integers. Nothing traps: an
-integer divided by zero gives 0 (the caller reports it), the smallest integer divided by -1 wraps.
-May import: NumPy, `intrinsics`.
+Entry functions: `<name>_<suffix>`, aliases of one function for floats and one for integers.
+Nothing traps: an integer divided by zero gives 0 (the caller reports it), the smallest integer
+divided by -1 wraps. May import: NumPy, `intrinsics`.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from .intrinsics import absolute, copysign, floor, fmod, like, rint, select
 
 INLINE = True
-_0, _1, _M1, _2 = np.int64(0), np.int64(1), np.int64(-1), np.int64(2)
+_0, _1, _M1 = np.int64(0), np.int64(1), np.int64(-1)
 
 # ---- integers, computed in int64 and narrowed by `like`
 

@@ -1,10 +1,10 @@
 """Reads and additions at computed positions.
 
-Entry functions: `check_index(index, n, extent)` is the first position whose index lies outside [-extent, extent),
-or -1; `wrap_index(i, extent)` counts negative indices from the end; `gather_rows_<s>(out, x, index, n, width,
-extent)`; `scatter_add_rows_<s>(out, x, index, n, width, extent, lo, hi)` adds row k of x to row index[k] of out, in
-the order of k, but only into rows [lo, hi), so that threads may split out without changing a bit.
-May import: `intrinsics`.
+Entry functions: `check_index(index, n, extent)` is the first position whose index lies outside
+[-extent, extent), or -1; `wrap_index(i, extent)` counts negative indices from the end;
+`gather_rows_<s>(out, x, index, n, width, extent)`; `scatter_add_rows_<s>(out, x, index, n, width,
+extent, lo, hi)` adds row k of x to row index[k] of out, in the order of k, but only into rows [lo,
+hi), so that threads may split out without changing a bit. May import: `intrinsics`.
 """
 
 from .intrinsics import like

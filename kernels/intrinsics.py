@@ -1,8 +1,8 @@
 """The machine operations that kernels are written in, as Python twins on NumPy scalars.
 
-Entry functions: all of them; `intrinsics_llvm` defines the same names for compiled code. Functions without a
-dtype suffix take any dtype; the suffixed names are aliases for readers and for the source writer.
-May import: NumPy and ctypes.
+Entry functions: all of them; `intrinsics_llvm` defines the same names for compiled code. Functions
+without a dtype suffix take any dtype; the suffixed names are aliases for readers and for the
+source writer. May import: NumPy and ctypes.
 """
 
 import ctypes
@@ -39,6 +39,15 @@ def fma_f32(a, b, c):
 def fma_f64(a, b, c):
     """a * b + c, rounded once."""
     return np.float64(_fma(a, b, c))
+
+
+def horner(x, coefficients):
+    """The polynomial with these coefficients, the highest first, one fma a step."""
+    fma = fma_f32 if isinstance(x, np.float32) else fma_f64
+    value = coefficients[0]
+    for c in coefficients[1:]:
+        value = fma(value, x, c)
+    return value
 
 
 def absolute(x):

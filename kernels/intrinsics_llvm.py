@@ -1,9 +1,9 @@
 """The machine operations that kernels are written in, as LLVM intrinsics for Numba.
 
-Entry functions: the names of `intrinsics`, which documents them; `jitgrad.runtime.build` puts this module in its
-place when it compiles. A pointer is any Numba type with `dtype` whose value is a bare LLVM pointer; if it has a
-method `of(dtype)`, views of it keep that type (and with it the alias scope).
-May import: NumPy, Numba, llvmlite.
+Entry functions: the names of `intrinsics`, which documents them; `jitgrad.runtime.build` puts this
+module in its place when it compiles. A pointer is any Numba type with `dtype` whose value is a
+bare LLVM pointer; if it has a method `of(dtype)`, views of it keep that type (and with it the
+alias scope). May import: NumPy, Numba, llvmlite, `intrinsics`.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ def _call(builder, name, args):
 
 
 def _require(kind, *given):
-    """Refuse other types than `kind`; numbers of one width never change silently inside a kernel."""
+    """Refuse other types than `kind`: numbers never change their width silently."""
     for x in given:
         if x != kind:
             raise TypingError(f"kernel intrinsic: expected {kind}, got {x}")
@@ -56,6 +56,20 @@ def fma_f32(context, a, b, c):
 def fma_f64(context, a, b, c):
     _require(_F64, a, b, c)
     return _F64(a, b, c), lambda ctx, builder, sig, args: _call(builder, "fma", args)
+
+
+@intrinsic
+def horner(context, x, coefficients):
+    _require(x, *coefficients.types)
+
+    def generate(ctx, builder, sig, args):
+        steps = cgutils.unpack_tuple(builder, args[1])
+        value = steps[0]
+        for step in steps[1:]:
+            value = _call(builder, "fma", [value, args[0], step])
+        return value
+
+    return x(x, coefficients), generate
 
 
 @intrinsic

@@ -1,13 +1,13 @@
-"""The Numba type of pointer parameters: `Ptr(dtype, scope)`, whose accesses say what they cannot alias.
+"""The Numba type of pointer parameters, `Ptr(dtype, scope)`: accesses say what they cannot alias.
 
 Imported only while compiling (it needs Numba). Every load and store through a `Ptr` carries LLVM's
-`alias.scope`/`noalias` metadata: one scope per distinct buffer of a kernel. Without it LLVM's run-time
-alias checks give up on wide kernels, which then stop vectorising without a word. May import: numba, llvmlite.
+`alias.scope`/`noalias` metadata: one scope per distinct buffer of a kernel. Without it LLVM's
+run-time alias checks give up on wide kernels, which then silently stop vectorising. May import:
+numba.
 """
 
 import operator
 
-from llvmlite import ir
 from numba.core import types
 from numba.core.datamodel import PrimitiveModel, register_default
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature

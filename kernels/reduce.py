@@ -1,13 +1,16 @@
-"""Reductions of a contiguous run by the one tree that all modes share: bits depend on the run's length alone.
+"""Reductions of a contiguous run by the one tree that all modes share.
 
-The tree: chunks of CHUNK elements; in a chunk, lane l of 64 takes elements l, l + 64, ... in order, starting from
-the identity; the lanes are folded in halves (l with l + 32, then l + 16, ...); chunk values are merged like the
-carries of a binary counter, ((c0+c1)+(c2+c3))+..., and what is left joins from small to large.
+The bits depend on the run's length alone. The tree: chunks of CHUNK elements; in a chunk, lane l
+of 64 takes elements l, l + 64, ... in order, starting from the identity; the lanes are folded in
+halves (l with l + 32, then l + 16, ...); chunk values are merged like the carries of a binary
+counter, ((c0+c1)+(c2+c3))+..., and what is left joins from small to large.
 
-For each operation: `sum_f32(p, n)` a whole run; `sum_chunk_f32(p, n)` one chunk (n <= CHUNK); `pairwise_sum_f32(p, n)`
-merges n chunk values. Code that computes the elements itself uses the parts: `lanes_of`, `fill_lanes`, `fold_sum`,
-and `push_sum` / `join_sum` over a stack of lanes. Integers wrap, so any order gives the same bits: plain loops;
-their sum and prod are int64. Entry functions: the aliases at the end. May import: NumPy, `intrinsics`.
+For each operation: `sum_f32(p, n)` a whole run; `sum_chunk_f32(p, n)` one chunk (n <= CHUNK);
+`pairwise_sum_f32(p, n)` merges n chunk values. Code that computes the elements itself uses the
+parts: `lanes_of`, `fill_lanes`, `fold_sum`, and `push_sum` / `join_sum` over a stack of lanes.
+Integers wrap, so any order gives the same bits: plain loops; their sum and prod are int64.
+
+Entry functions: the aliases at the end. May import: NumPy, `intrinsics`.
 """
 
 import numpy as np
@@ -184,7 +187,7 @@ def _prod_int(p, n):
     return total
 
 
-# ---- max and min: order does not matter (NaN propagates, +0 is larger than -0), lanes are for speed
+# ---- max and min: any order gives the same (NaN propagates, +0 > -0), lanes are for speed
 
 
 def fold_max(lanes):
@@ -337,10 +340,18 @@ argmax_chunk_f32 = argmax_chunk_f64 = argmax_chunk_i8 = argmax_chunk_i16 = _argm
 argmax_chunk_i32 = argmax_chunk_i64 = argmax_chunk_u8 = argmax_chunk_b1 = argmax_b1 = _argmax
 argmin_chunk_f32 = argmin_chunk_f64 = argmin_chunk_i8 = argmin_chunk_i16 = _argmin
 argmin_chunk_i32 = argmin_chunk_i64 = argmin_chunk_u8 = argmin_chunk_b1 = argmin_b1 = _argmin
-pairwise_argmax_f32 = pairwise_argmax_f64 = pairwise_argmax_i8 = pairwise_argmax_i16 = _pairwise_argmax
-pairwise_argmax_i32 = pairwise_argmax_i64 = pairwise_argmax_u8 = pairwise_argmax_b1 = _pairwise_argmax
-pairwise_argmin_f32 = pairwise_argmin_f64 = pairwise_argmin_i8 = pairwise_argmin_i16 = _pairwise_argmin
-pairwise_argmin_i32 = pairwise_argmin_i64 = pairwise_argmin_u8 = pairwise_argmin_b1 = _pairwise_argmin
+pairwise_argmax_f32 = pairwise_argmax_f64 = pairwise_argmax_i8 = pairwise_argmax_i16 = (
+    _pairwise_argmax
+)
+pairwise_argmax_i32 = pairwise_argmax_i64 = pairwise_argmax_u8 = pairwise_argmax_b1 = (
+    _pairwise_argmax
+)
+pairwise_argmin_f32 = pairwise_argmin_f64 = pairwise_argmin_i8 = pairwise_argmin_i16 = (
+    _pairwise_argmin
+)
+pairwise_argmin_i32 = pairwise_argmin_i64 = pairwise_argmin_u8 = pairwise_argmin_b1 = (
+    _pairwise_argmin
+)
 
 any_f32 = any_f64 = any_i8 = any_i16 = any_i32 = any_i64 = any_u8 = any_b1 = _any
 all_f32 = all_f64 = all_i8 = all_i16 = all_i32 = all_i64 = all_u8 = all_b1 = _all

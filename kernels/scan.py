@@ -1,8 +1,8 @@
-"""Running sums, products and extrema along one run, element after element (the order is the meaning).
+"""Running sums, products and extrema along one run, one element after the other.
 
-Entry functions: `cumsum_<s>(x, n, sx, out, so)`: n elements of x with stride sx to out with stride so; integers
-accumulate in the type of out. `cummax_<s>` / `cummin_<s>` also write the position of the last largest (smallest)
-element so far; a NaN stays. May import: `intrinsics`.
+Entry functions: `cumsum_<s>(x, n, sx, out, so)`: n elements of x with stride sx to out with stride
+so; integers accumulate in the type of out. `cummax_<s>` and `cummin_<s>` also write the position
+of the last largest (smallest) element so far; a NaN stays. May import: NumPy, `intrinsics`.
 """
 
 import numpy as np

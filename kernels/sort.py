@@ -1,8 +1,9 @@
-"""Stable sort of one contiguous run with the positions of its elements: insertion sort of short blocks, then merges.
+"""Stable sort of one contiguous run with the positions of its elements: short blocks, then merges.
 
-Entry functions: `sort_<s>(keys, index, spare_keys, spare_index, n, descending)`: sorts keys in place and moves
-index (int64, any payload; `fill_index` writes 0..n) along; the spare runs hold n elements too. NaN counts as
-the largest number; equal keys keep their order in both directions. May import: `intrinsics`.
+Entry functions: `sort_<s>(keys, index, spare_keys, spare_index, n, descending)`: sorts keys in
+place and moves index (int64, any payload; `fill_index` writes 0..n) along; the spare runs hold n
+elements too. NaN counts as the largest number; equal keys keep their order in both directions. May
+import: NumPy, `intrinsics`.
 """
 
 import numpy as np

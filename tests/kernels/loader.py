@@ -4,7 +4,9 @@ The compiled form executes each module's source once more with every function wr
 intrinsics replaced. May import: Numba.
 """
 
+import importlib
 import importlib.util
+import re
 import sys
 import types
 from pathlib import Path
@@ -44,9 +46,8 @@ def jit(name):
     module.__package__ = "kernels_jit"
     sys.modules[full] = module
     source = (KERNELS / f"{name}.py").read_text()
-    for other in ("intrinsics", "math", "math64", "arith", "reduce"):
-        if f"from .{other} import" in source:
-            jit(other)
+    for other in re.findall(r"^from \.(\w+) import", source, re.MULTILINE):
+        jit(other)
     exec(compile(source, str(KERNELS / f"{name}.py"), "exec"), module.__dict__)
     wrapped = {}
     for key, value in list(vars(module).items()):
