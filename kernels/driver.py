@@ -3,13 +3,13 @@
 Each step's units are cut into chunks, the chunks split evenly over the threads. A thread takes its
 own chunks one by one and then what others have not begun, so a thread that comes late, or never,
 holds up nothing; which thread runs a chunk changes no bits. A step begins when the one before is
-complete: whoever completes it publishes the next. Entry functions: `walk_alone`, `walk` (thread
-0), `work` (the others; returns when the pool stops), `spin`. May import: NumPy, `atomics`.
+complete: whoever completes it publishes the next. Entry functions: `walk_alone`, `walk` (thread 0),
+`work` (the others; returns when the pool stops), `spin`. May import: NumPy, `atomics`.
 
-A program is int64 rows of ROW words: kernel, segments, number of segments, chunk size in units, 1
-if only thread 0 may run it; word LASTED of the first row is the driver's own. A segment is SEGMENT
-words: argument block, units. A thread's claim holds the step's serial number and how many of its
-chunks are taken in one word, so a latecomer that still looks at a finished step takes none.
+A program is int64 rows of ROW words: kernel, segments, number of segments, chunk size in units,
+1 if only thread 0 may run it; word LASTED of the first row is the driver's own. A segment is
+SEGMENT words: argument block, units. A thread's claim holds the step's serial number and how many
+of its chunks are taken in one word, so a latecomer that still looks at a finished step takes none.
 """
 
 import numpy as np
