@@ -99,8 +99,3 @@ def gcd(x, y):
 @elementwise({"ui": "lcm({x}, {y})"}, numpy=lambda x, y: np.abs(np.lcm(x, y)), gradient=None)
 def lcm(x, y):
     """Least common multiple, not negative."""
-
-
-@elementwise({"f": "signbit({x})"}, numpy=np.signbit, promote="bool", gradient=None)
-def signbit_float(x):
-    """Whether the sign bit of a floating point element is set (also of -0 and NaN)."""

@@ -19,10 +19,11 @@ from jitgrad.ops.fill import full_of
 
 __all__ = [
     "addcdiv", "addcmul", "clamp", "deg2rad", "divide", "float_power", "fmax", "fmin", "frac",
-    "heaviside", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "isreal",
-    "ldexp", "lerp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "logit", "logsigmoid", "nan_to_num", "positive", "power", "rad2deg", "reciprocal", "relu",
-    "round_to", "rsub", "signbit", "sinc", "softplus", "square", "xlogy",
+    "heaviside", "hypot", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf",
+    "isreal", "ldexp", "lerp", "logaddexp", "logaddexp2", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logit", "logsigmoid", "nan_to_num", "positive", "power",
+    "rad2deg", "reciprocal", "relu", "round_to", "rsub", "signbit", "sinc", "softplus", "square",
+    "xlogy",
 ]  # fmt: skip
 
 Value = Any
@@ -237,7 +238,7 @@ def isreal(x: Value) -> Value:
 
 def signbit(x: Value) -> Value:
     """Whether the sign bit is set (also of -0); integers: whether negative."""
-    return c.signbit_float(x) if _is_float(x) else c.lt(x, _zero(x))
+    return c.lt(e.copysign(full_of(1, x), x) if _is_float(x) else x, _zero(x))
 
 
 def isclose(
@@ -333,20 +334,43 @@ def xlogy(x: Value, y: Value) -> Value:
     return c.where(zero, 0, x * t.log(c.where(zero, 1, y)))
 
 
+def logaddexp(x: Value, y: Value) -> Value:
+    """log(exp(x) + exp(y)) without overflow."""
+    above = c.ge(x, y)  # both branches are the same smooth function: so are all derivatives
+    gap = c.where(above, y - x, x - y)
+    gap = c.where(isnan(gap), c.where(c.eq(x, y), 0, gap), gap)  # equal infinities
+    return c.where(above, x, y) + t.log1p(t.exp(gap))
+
+
 def logaddexp2(x: Value, y: Value) -> Value:
     """log2(2**x + 2**y) without overflow."""
     ln2 = math.log(2)
-    return t.logaddexp(x * ln2, y * ln2) / ln2
+    return logaddexp(x * ln2, y * ln2) / ln2
+
+
+def _softplus(x: Value) -> Value:
+    """log(1 + exp(x)) by the branch that cannot overflow; smooth, as `logaddexp` is."""
+    above = c.gt(x, 0)
+    return c.where(above, x, 0) + t.log1p(t.exp(c.where(above, -x, x)))
 
 
 def softplus(x: Value, beta: float = 1, threshold: float = 20) -> Value:
     """log(1 + exp(beta x)) / beta; `x` itself where beta x is above `threshold`."""
     scaled = x if beta == 1 else x * beta
-    big = c.gt(scaled, threshold)
-    soft = t.logaddexp(c.where(big, 0, scaled), 0)
-    return c.where(big, x, soft if beta == 1 else soft / beta)
+    soft = _softplus(scaled)
+    return c.where(c.gt(scaled, threshold), x, soft if beta == 1 else soft / beta)
 
 
 def logsigmoid(x: Value) -> Value:
     """log(sigmoid(x)) without overflow."""
-    return -t.logaddexp(-x, 0)
+    return -_softplus(-x)
+
+
+def hypot(x: Value, y: Value) -> Value:
+    """Length of the vector (x, y) without overflow on the way."""
+    first = c.ge(e.abs_(x), e.abs_(y))
+    large, small = c.where(first, x, y), c.where(first, y, x)
+    zero = c.eq(large, 0)
+    ratio = small / c.where(zero, 1, large)
+    length = e.abs_(large) * e.sqrt(1 + ratio * ratio)
+    return c.where(c.bitwise_or(isinf(x), isinf(y)), math.inf, length)

@@ -240,16 +240,6 @@ def _(g, out, x, y):
     return where(zero, 0, g * (out / where(zero, 1, x))), full_of(0, y, g)
 
 
-@elementwise({"f": "hypot({x}, {y})"}, numpy=np.hypot, domain=(0.2, 3.0))
-def hypot(x, y):
-    """Length of the vector (x, y) without overflow on the way."""
-
-
-@hypot.gradient
-def _(g, out, x, y):
-    return g * (x / out), g * (y / out)
-
-
 @elementwise({"f": "nextafter({x}, {y})"}, numpy=np.nextafter)
 def nextafter(x, y):
     """The next floating point number from x towards y."""

@@ -296,13 +296,3 @@ def _(g, out, y, x):
     origin = eq(length, 0)  # no direction there: PyTorch's gradient is 0
     scale = where(origin, 0, g / where(origin, 1, length))
     return scale * x, -scale * y
-
-
-@elementwise("logaddexp({x}, {y})", numpy=np.logaddexp, promote="float")
-def logaddexp(x, y):
-    """log(exp(x) + exp(y)) without overflow."""
-
-
-@logaddexp.gradient
-def _(g, out, x, y):
-    return g * sigmoid(x - y), g * sigmoid(y - x)
