@@ -25,11 +25,11 @@ class Parameter(Tensor):
 
     def __deepcopy__(self, memo):
         if id(self) not in memo:
-            memo[id(self)] = type(self)(self.detach().clone(), self.requires_grad)
+            memo[id(self)] = type(self)(jg.clone(self.detach()), self.requires_grad)
         return memo[id(self)]
 
-    def __repr__(self, **options):
-        return "Parameter containing:\n" + super().__repr__(**options)
+    def __repr__(self):  # type: ignore[override]
+        return "Parameter containing:\n" + super().__repr__()
 
 
 class Buffer(Tensor):
@@ -51,5 +51,5 @@ class Buffer(Tensor):
 
     def __deepcopy__(self, memo):
         if id(self) not in memo:
-            memo[id(self)] = type(self)(self.detach().clone(), persistent=self.persistent)
+            memo[id(self)] = type(self)(jg.clone(self.detach()), persistent=self.persistent)
         return memo[id(self)]

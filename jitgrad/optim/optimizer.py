@@ -32,7 +32,9 @@ class Optimizer(StateDict):
     ([-1.0], 0.5)
     """
 
-    _switches = ("maximize",)  # settings whose truth chooses the operations of an update
+    _switches: tuple[str, ...] = (
+        "maximize",
+    )  # settings whose truth chooses the operations of an update
 
     def __init__(self, params, defaults):
         super().__init__()

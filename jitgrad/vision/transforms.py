@@ -68,9 +68,9 @@ class ToTensor:
 class Normalize:
     """(image - mean) / std of each channel of a float tensor (..., C, H, W).
 
-        >>> import jitgrad as jg
-        >>> Normalize((0.5,), (0.5,))(jg.ones(1, 1, 2)).tolist()
-        [[[1.0, 1.0]]]
+    >>> import jitgrad as jg
+    >>> Normalize((0.5,), (0.5,))(jg.ones(1, 1, 2)).tolist()
+    [[[1.0, 1.0]]]
     """
 
     def __init__(self, mean, std, inplace=False):
@@ -133,9 +133,9 @@ def _size(size):
 class CenterCrop:
     """The middle (h, w) of (..., H, W).
 
-        >>> import jitgrad as jg
-        >>> CenterCrop(1)(jg.arange(9).reshape(3, 3)).tolist()
-        [[4]]
+    >>> import jitgrad as jg
+    >>> CenterCrop(1)(jg.arange(9).reshape(3, 3)).tolist()
+    [[4]]
     """
 
     def __init__(self, size):
@@ -156,9 +156,9 @@ class CenterCrop:
 class RandomCrop:
     """A random (h, w) of (..., H, W), which `padding` first widens with zeros on all sides.
 
-        >>> import jitgrad as jg
-        >>> tuple(RandomCrop(4, padding=2)(jg.ones(1, 4, 4)).shape)
-        (1, 4, 4)
+    >>> import jitgrad as jg
+    >>> tuple(RandomCrop(4, padding=2)(jg.ones(1, 4, 4)).shape)
+    (1, 4, 4)
     """
 
     def __init__(self, size, padding=None):
@@ -188,9 +188,9 @@ class RandomCrop:
 class RandomHorizontalFlip:
     """Mirrored left to right with probability p.
 
-        >>> import jitgrad as jg
-        >>> RandomHorizontalFlip(p=1.0)(jg.tensor([[1, 2]])).tolist()
-        [[2, 1]]
+    >>> import jitgrad as jg
+    >>> RandomHorizontalFlip(p=1.0)(jg.tensor([[1, 2]])).tolist()
+    [[2, 1]]
     """
 
     def __init__(self, p=0.5):

@@ -38,7 +38,7 @@ class BackwardHooks:
                 "full backward hooks need forward to return a Tensor or a tuple of Tensors, "
                 f"not {type(result).__name__}"
             )
-        results = (result,) if single else result
+        results: Any = (result,) if single else result
         self._outputs = _Places(results)
         if self._outputs:
             results = self._outputs.alias(results, self._output_hook)

@@ -54,7 +54,7 @@ class Embedding(Module):
         init.normal_(self.weight)
         if self.padding_idx is not None:
             with jg.no_grad():
-                self.weight[self.padding_idx].fill_(0)
+                jg.select(self.weight, 0, self.padding_idx).fill_(0)
 
     def forward(self, input):
         """(*) -> (*, embedding_dim)."""
