@@ -5,7 +5,8 @@ A *tag* says what is known of one axis's stride:
     "0"  stride 0 (broadcast)
     "u"  stride 1
     "c"  stride = size * stride of the next axis that is not of size 1 (the two merge)
-    "s"  any stride
+    "s"  any stride of at least 1
+    "n"  any stride, negative too
 Entry: `tags_through` (symbolic) and `replay` (numbers). Imports nothing of jitgrad.
 """
 
@@ -85,9 +86,9 @@ def reshape_groups(old: Shape, new: Shape) -> tuple[tuple[Shape, Shape], ...]:
 
 
 def slice_key(shape: Shape, starts: Shape, steps: Shape, sizes: Shape) -> Tags:
-    """Per axis: "f" the whole axis, "p" a part of it at step 1, "s" any other step."""
+    """Per axis: "f" the whole axis, "p" a part of it at step 1, "s" other steps, "n" negative."""
     return tuple(
-        "f" if (s == 0 and k == 1 and m == n) else "p" if k == 1 else "s"
+        "f" if (s == 0 and k == 1 and m == n) else "p" if k == 1 else "s" if k > 0 else "n"
         for n, s, k, m in zip(shape, starts, steps, sizes, strict=True)
     )
 
@@ -146,8 +147,8 @@ def tags_through(name: str, key: Any, tags: Tags) -> Tags | None:
     for i, kind in enumerate(kinds):
         if kind == "f" or out[i] == "1":
             continue
-        if kind == "s" and out[i] in "uc":
-            out[i] = "s"
+        if kind in "sn" and out[i] != "0":
+            out[i] = kind if out[i] != "n" else "n"
         _break_before(out, i)
     for i, one in enumerate(ones):
         if one:

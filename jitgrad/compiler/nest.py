@@ -225,7 +225,7 @@ class Nest:
                     sizes = (tuple(below),)
                 else:
                     stride = axis
-            elif tag == "s":
+            elif tag in "sn":
                 stride = axis
             out.append(Term(self.variables[merged], stride, sizes, self.level_of(merged)))
         return Terms(tuple(out))
