@@ -1,7 +1,8 @@
 """jitgrad: operations record a graph; a value asked for fuses, compiles and runs it.
 
-The rooms (`nn`, `optim`, ...) are imported when first touched. Imports no compiler: Numba is loaded
-by the first kernel that must be built.
+The public names are those of `jitgrad.frontend.api` and of the table below; the rooms (`nn`,
+`optim`, ...) are imported when first touched. Imports no compiler: Numba is loaded by the first
+kernel that must be built.
 """
 
 import importlib
@@ -11,7 +12,16 @@ from pathlib import Path
 
 __version__ = "0.1.0"
 
-_ROOMS = frozenset(["autograd", "bench", "debug", "nn", "optim", "testing", "utils", "vision"])
+_ROOMS = frozenset(["autograd", "debug", "nn", "optim", "serialization", "utils", "vision"])
+_ELSEWHERE = {
+    "empty_cache": "runtime.pool",
+    "get_num_threads": "runtime.threads",
+    "load": "serialization",
+    "memory_stats": "runtime.pool",
+    "save": "serialization",
+    "set_num_threads": "runtime.threads",
+    "stats": "runtime.stats",
+}
 
 
 def _register_kernels():
@@ -33,12 +43,21 @@ def _register_kernels():
 
 _register_kernels()
 
+from jitgrad.frontend.api import *  # noqa: E402, F403
+from jitgrad.frontend.api import __all__ as _names  # noqa: E402
+
+__all__ = [*_names, *sorted(_ELSEWHERE), *sorted(_ROOMS)]
+
 
 def __getattr__(name):
     if name in _ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _ELSEWHERE:
+        module = importlib.import_module(f"{__name__}.{_ELSEWHERE[name]}")
+        globals()[name] = value = getattr(module, name)
+        return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *_ROOMS})
+    return sorted({*globals(), *__all__})

@@ -71,7 +71,7 @@ def _pays(run, eager):
     if eager is None or run is eager:
         return "-"
     steps = run.pays_after(eager)
-    return "never" if steps is None else f"{steps} steps"
+    return "never" if steps is None else f"{steps} steps" if steps else "at once"
 
 
 def fused(runs):

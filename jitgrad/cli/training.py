@@ -1,5 +1,6 @@
 """One training run of the demo's classifier in one mode, timed step by step; entry `train`."""
 
+import math
 import statistics
 import time
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class Run:
         gain = other.step - self.step
         if gain <= 0:
             return None
-        return max(1, int((self.compile - other.compile) / gain) + 1)
+        return max(0, math.ceil((self.compile - other.compile) / gain))
 
     def _warm(self):
         pairs = zip(self.seconds, self.built, strict=True)

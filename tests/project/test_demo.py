@@ -88,5 +88,6 @@ def test_when_compiling_pays():
     fast = _run("lazy", [11.5, 1.5, 1.5, 1.5], [True, False, False, False])
     assert (slow.step, slow.compile) == (2.0, 2.0)
     assert (fast.step, fast.compile) == (1.5, 10.0)
-    assert fast.pays_after(slow) == 17  # 10 + 17 * 1.5 < 2 + 17 * 2
+    assert fast.pays_after(slow) == 16  # 10 + 16 * 1.5 = 2 + 16 * 2
     assert slow.pays_after(fast) is None
+    assert _run("lazy", [2.0, 1.0, 1.0], [True, False, False]).pays_after(slow) == 0
