@@ -58,9 +58,22 @@ def matmul(a, b):
     """Product of (stacks of) matrices: (*batch, M, K) @ (*batch, K, N); equal dtypes."""
 
 
+def _turned(x):
+    """Whether an operand was recorded as a transposed view (of a weight, say)."""
+    op = getattr(x, "op", None)
+    if op is None or op.name != "permute":
+        return False
+    n = len(x.shape)
+    return x.attrs[0] == (*range(n - 2), n - 1, n - 2)
+
+
 @matmul.gradient
 def _(g, y, a, b):
-    return matmul(g, _swap(b)), matmul(_swap(a), g)
+    # The gradient of a transposed view is made transposed: the view's own rule turns it back, and
+    # what is under the view gets a row-major gradient without a copy.
+    da = _swap(matmul(b, _swap(g))) if _turned(a) else matmul(g, _swap(b))
+    db = _swap(matmul(_swap(g), a)) if _turned(b) else matmul(_swap(a), g)
+    return da, db
 
 
 def _write_numpy(base, value, chain):
