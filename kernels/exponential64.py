@@ -2,9 +2,9 @@
 
 x = n ln2 + r with |r| <= ln2 / 2; exp(r) is a polynomial; the factor 2^n is written into the
 exponent bits in two halves, so that overflow and subnormal results round once. Nothing branches:
-loops over these vectorise. Coefficients: weighted least squares at Chebyshev points, each rounded
-in turn; comments: the error. Entry functions: `<name>_f64`, reached through `math64`. May import:
-NumPy, `intrinsics`.
+loops over these vectorise.
+Coefficients: weighted least squares at Chebyshev points, each rounded in turn; comments: the error.
+Entry functions: `<name>_f64`, reached through `math64`. May import: NumPy, `intrinsics`.
 """
 
 import numpy as np

@@ -210,6 +210,21 @@ def cast_b1(x):
     return np.uint8(x != 0)
 
 
+# ---- tables
+
+
+class Table:
+    """Numbers of one NumPy dtype, made at module level, that `lookup` reads."""
+
+    def __init__(self, values):
+        self.values = tuple(values)
+
+
+def lookup(table, i):
+    """Number i of a Table; i must be in range."""
+    return table.values[i]
+
+
 # ---- pointers: in Python a pointer is a flat array
 
 

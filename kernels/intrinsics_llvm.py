@@ -8,11 +8,12 @@ alias scope). May import: NumPy, Numba, llvmlite, `intrinsics`.
 
 import numpy as np
 from llvmlite import ir
+from numba import typeof
 from numba.core import cgutils, types
 from numba.core.errors import TypingError
-from numba.extending import intrinsic
+from numba.extending import intrinsic, typeof_impl
 
-from .intrinsics import LANES
+from .intrinsics import LANES, Table
 
 _F32, _F64, _I32, _I64 = types.float32, types.float64, types.int32, types.int64
 
@@ -190,6 +191,39 @@ def cast_b1(context, x):
 cast_f32, cast_f64 = _cast(_F32), _cast(_F64)
 cast_i8, cast_i16, cast_i32 = _cast(types.int8), _cast(types.int16), _cast(_I32)
 cast_i64, cast_u8 = _cast(_I64), _cast(types.uint8)
+
+
+# ---- tables
+
+
+class _TableType(types.Dummy):
+    """A Table's type holds its numbers: each becomes constant data of the module."""
+
+    def __init__(self, table):
+        self.values = table.values
+        super().__init__(name=f"Table({self.values})")
+
+
+@typeof_impl.register(Table)
+def _typeof_table(value, context):
+    return _TableType(value)
+
+
+@intrinsic
+def lookup(context, table, i):
+    if not isinstance(table, _TableType):
+        raise TypingError(f"lookup: expected a Table, got {table}")
+    dtype = typeof(table.values[0])
+
+    def generate(ctx, builder, sig, args):
+        element = ctx.get_data_type(dtype)
+        kind = ir.ArrayType(element, len(table.values))
+        numbers = ir.Constant(kind, [ir.Constant(element, v.item()) for v in table.values])
+        data = cgutils.global_constant(builder, "table", numbers)
+        zero = ir.Constant(ir.IntType(64), 0)
+        return builder.load(builder.gep(data, [zero, args[1]], inbounds=True))
+
+    return dtype(table, types.intp), generate
 
 
 # ---- pointers

@@ -1,8 +1,8 @@
 """float32 inverse trigonometric functions.
 
-Nothing branches: loops over these vectorise. pi / 2 and pi are sums of two numbers. Coefficients:
-weighted least squares at Chebyshev points, each rounded in turn; comments: the error. Entry
-functions: `<name>_f32`, reached through `math`. May import: NumPy, `intrinsics`.
+Nothing branches: loops over these vectorise. pi / 2 and pi are sums of two numbers.
+Coefficients: weighted least squares at Chebyshev points, each rounded in turn; comments: the error.
+Entry functions: `<name>_f32`, reached through `math`. May import: NumPy, `intrinsics`.
 """
 
 import numpy as np

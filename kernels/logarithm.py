@@ -1,9 +1,9 @@
 """float32 logarithms and the inverse hyperbolic functions made of them.
 
 x = 2^e (1 + f) with 2/3 <= 1 + f < 4/3; log(1 + f) is a polynomial. Nothing branches: loops over
-these vectorise. Coefficients: weighted least squares at Chebyshev points, each rounded in turn;
-comments: the error. Entry functions: `<name>_f32`, reached through `math`. May import: NumPy,
-`intrinsics`.
+these vectorise.
+Coefficients: weighted least squares at Chebyshev points, each rounded in turn; comments: the error.
+Entry functions: `<name>_f32`, reached through `math`. May import: NumPy, `intrinsics`.
 """
 
 import numpy as np

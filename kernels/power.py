@@ -1,8 +1,9 @@
 """float32 powers: pow (in float64, the one use of it here) and 1 / sqrt.
 
-Nothing branches: loops over these vectorise. Coefficients: weighted least squares at Chebyshev
-points, each rounded in turn; comments: the error. Entry functions: `pow_f32`, `rsqrt_f32`, reached
-through `math`. May import: NumPy, `intrinsics`, `exponential64`, `logarithm64`.
+Nothing branches: loops over these vectorise.
+Coefficients: weighted least squares at Chebyshev points, each rounded in turn; comments: the error.
+Entry functions: `pow_f32`, `rsqrt_f32`, reached through `math`. May import: NumPy, `intrinsics`,
+`exponential64`, `logarithm64`.
 """
 
 import numpy as np

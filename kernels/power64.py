@@ -1,8 +1,9 @@
 """float64 powers: pow, its logarithm as a sum of two numbers, and 1 / sqrt.
 
-Nothing branches: loops over these vectorise. Coefficients: weighted least squares at Chebyshev
-points, each rounded in turn; comments: the error. Entry functions: `pow_f64`, `rsqrt_f64`, reached
-through `math64`. May import: NumPy, `intrinsics`, `exponential64`, `logarithm64`.
+Nothing branches: loops over these vectorise.
+Coefficients: weighted least squares at Chebyshev points, each rounded in turn; comments: the error.
+Entry functions: `pow_f64`, `rsqrt_f64`, reached through `math64`. May import: NumPy, `intrinsics`,
+`exponential64`, `logarithm64`.
 """
 
 import numpy as np

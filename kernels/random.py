@@ -25,6 +25,7 @@ from .intrinsics import (
     lanes_f64,
     lanes_i32,
     lanes_i64,
+    select,
     sqrt,
 )
 from .logarithm import log_f32
@@ -38,9 +39,9 @@ _MUL0, _MUL1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL0, _WEYL1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _TO_F32, _TO_F64, _2_26 = np.float32(2.0**-24), np.float64(2.0**-53), np.float64(2.0**26)
 # Box-Muller
-_M2_F32, _2_M31, _2_M32 = np.float32(-2), np.float32(2.0**-31), np.float32(2.0**-32)
-_EIGHTH, _QUARTER, _ONE = np.int32(2**21), np.int32(22), np.int32(1)
-_ANGLE = np.float32(2 * np.pi / 2**24)
+_1_F32, _M2_F32, _2_16, _2_M32 = map(np.float32, (1, -2, 2.0**16, 2.0**-32))
+_EIGHTH, _QUARTER, _ONE = np.int32(2**29), np.int32(30), np.int32(1)
+_ANGLE = np.float32(2 * np.pi / 2**32)
 _M2_F64, _4_F64, _0_F64, _PIO2_F64 = map(np.float64, (-2, 4, 0, np.pi / 2))
 _MAGIC, _ONE_64 = np.float64(1.5 * 2.0**52), np.int64(1)
 
@@ -65,7 +66,7 @@ def philox(c0, c1, c2, c3, k0, k1):
 def words(seed, draw, counter):
     """The four words of one counter, as int32."""
     seed, draw, counter = np.uint64(seed), np.uint64(draw), np.uint64(counter)
-    w = philox(
+    w0, w1, w2, w3 = philox(
         np.uint64(counter & _MASK),
         np.uint64(counter >> _WORD),
         np.uint64(draw & _MASK),
@@ -73,27 +74,28 @@ def words(seed, draw, counter):
         np.uint64(seed & _MASK),
         np.uint64(seed >> _WORD),
     )
-    return np.int32(w[0]), np.int32(w[1]), np.int32(w[2]), np.int32(w[3])
+    return np.int32(w0), np.int32(w1), np.int32(w2), np.int32(w3)
 
 
 def fill_words(lanes, seed, draw, block):
     """The 64 words of a block; lane i belongs to 32-bit element i of the block."""
     for j in range(16):
-        w = words(seed, draw, block * 16 + j)
-        lanes[j], lanes[j + 16], lanes[j + 32], lanes[j + 48] = w[0], w[1], w[2], w[3]
+        w0, w1, w2, w3 = words(seed, draw, block * 16 + j)
+        lanes[j], lanes[j + 16], lanes[j + 32], lanes[j + 48] = w0, w1, w2, w3
 
 
 def bits_i32(seed, draw, i):
     """32 random bits."""
-    w = words(seed, draw, (i >> 6) * 16 + (i & 15))
-    pair = (w[2], w[3]) if (i >> 5) & 1 else (w[0], w[1])
-    return pair[1] if (i >> 4) & 1 else pair[0]
+    w0, w1, w2, w3 = words(seed, draw, (i >> 6) * 16 + (i & 15))
+    odd = i & 16 != 0
+    return select(i & 32 != 0, select(odd, w3, w2), select(odd, w1, w0))
 
 
 def _bits_64(seed, draw, i):
     """64 random bits as (high, low)."""
-    w = words(seed, draw, (i >> 5) * 16 + (i & 15))
-    return (w[2], w[3]) if (i >> 4) & 1 else (w[0], w[1])
+    w0, w1, w2, w3 = words(seed, draw, (i >> 5) * 16 + (i & 15))
+    odd = i & 16 != 0
+    return select(odd, w2, w0), select(odd, w3, w1)
 
 
 # ---- what is made of them
@@ -111,26 +113,38 @@ def _to_f64(high, low):
     return fma_f64(top, _2_26, cast_f64(rest)) * _TO_F64
 
 
-def _box_muller_f32(a, b):
-    """Two normals: the radius from 31 bits of a (never 0), the angle from 24 of b."""
-    u = fma_f32(cast_f32(np.int32((a >> 1) & 0x7FFFFFFF)), _2_M31, _2_M32)
-    radius = sqrt(_M2_F32 * log_f32(u))
-    k = np.int32((b >> 8) & 0xFFFFFF)
-    quarter = np.int32(np.int32(k + _EIGHTH) >> _QUARTER)
-    angle = cast_f32(np.int32(k - np.int32(quarter << _QUARTER))) * _ANGLE
-    cosine = turn_f32(angle, np.int32(quarter + _ONE))
-    return radius * cosine, radius * turn_f32(angle, quarter)
+def _polar_f32(a, b):
+    """Box-Muller: the radius from the word a, the angle from b as (angle, quarters)."""
+    high = cast_f32(np.int32((a >> 16) & 0xFFFF))
+    low = cast_f32(np.int32(a & 0xFFFF)) + _1_F32
+    radius = sqrt(_M2_F32 * log_f32(fma_f32(high, _2_16, low) * _2_M32))
+    quarter = np.int32(np.int32(b + _EIGHTH) >> _QUARTER)
+    angle = cast_f32(np.int32(b - np.int32(quarter << _QUARTER))) * _ANGLE
+    return radius, angle, quarter
 
 
-def _box_muller_f64(a, b, c, d):
-    """Two normals: the radius from 53 bits of (a, b) (never 0), the angle from 53 of (c, d)."""
+def _polar_f64(a, b, c, d):
+    """The same from the 53 high bits of (a, b) and of (c, d)."""
     radius = sqrt(_M2_F64 * log_f64(_to_f64(a, b) + _TO_F64))
     v = _to_f64(c, d) * _4_F64
     shifted = v + _MAGIC
-    angle = (v - (shifted - _MAGIC)) * _PIO2_F64
-    quarter = int_f64(shifted)
-    cosine = turn_f64(angle, _0_F64, np.int64(quarter + _ONE_64))
-    return radius * cosine, radius * turn_f64(angle, _0_F64, quarter)
+    return radius, (v - (shifted - _MAGIC)) * _PIO2_F64, int_f64(shifted)
+
+
+def _cosine_f32(radius, angle, quarter):
+    return radius * turn_f32(angle, np.int32(quarter + _ONE))
+
+
+def _sine_f32(radius, angle, quarter):
+    return radius * turn_f32(angle, quarter)
+
+
+def _cosine_f64(radius, angle, quarter):
+    return radius * turn_f64(angle, _0_F64, np.int64(quarter + _ONE_64))
+
+
+def _sine_f64(radius, angle, quarter):
+    return radius * turn_f64(angle, _0_F64, quarter)
 
 
 def _scale(high, low, start, extent):
@@ -153,29 +167,37 @@ def uniform_f32(seed, draw, i):
 
 def uniform_f64(seed, draw, i):
     """A float64 in [0, 1), a multiple of 2^-53."""
-    w = _bits_64(seed, draw, i)
-    return _to_f64(w[0], w[1])
+    high, low = _bits_64(seed, draw, i)
+    return _to_f64(high, low)
 
 
 def normal_f32(seed, draw, i):
     """A standard normal float32."""
-    w = words(seed, draw, (i >> 6) * 16 + (i & 15))
-    pair = (w[2], w[3]) if (i >> 5) & 1 else (w[0], w[1])
-    value = _box_muller_f32(pair[0], pair[1])
-    return value[1] if (i >> 4) & 1 else value[0]
+    w0, w1, w2, w3 = words(seed, draw, (i >> 6) * 16 + (i & 15))
+    late = i & 32 != 0
+    r, a, q = _polar_f32(select(late, w2, w0), select(late, w3, w1))
+    return select(i & 16 != 0, _sine_f32(r, a, q), _cosine_f32(r, a, q))
 
 
 def normal_f64(seed, draw, i):
     """A standard normal float64."""
-    w = words(seed, draw, (i >> 5) * 16 + (i & 15))
-    value = _box_muller_f64(w[0], w[1], w[2], w[3])
-    return value[1] if (i >> 4) & 1 else value[0]
+    w0, w1, w2, w3 = words(seed, draw, (i >> 5) * 16 + (i & 15))
+    r, a, q = _polar_f64(w0, w1, w2, w3)
+    return select(i & 16 != 0, _sine_f64(r, a, q), _cosine_f64(r, a, q))
+
+
+def randbits_i64(seed, draw, i):
+    """63 random bits, an int64 that is not negative."""
+    high, low = _bits_64(seed, draw, i)
+    high = np.int64(np.int64(high) & 0xFFFFFFFF)
+    low = np.int64(np.int64(low) & 0xFFFFFFFF)
+    return np.int64((high << 31) | (low >> 1))
 
 
 def randint_i64(seed, draw, i, start, extent):
     """An int64 in [start, start + extent); extent is above 0 and counts as uint64."""
-    w = _bits_64(seed, draw, i)
-    return _scale(w[0], w[1], start, np.uint64(extent))
+    high, low = _bits_64(seed, draw, i)
+    return _scale(high, low, start, np.uint64(extent))
 
 
 # ---- a run of elements, block by block
@@ -211,7 +233,8 @@ def fill_normal_f32(p, lo, hi, seed, draw):
         fill_words(w, seed, draw, block)
         for half in range(0, 64, 32):
             for j in range(half, half + 16):
-                out[j], out[j + 16] = _box_muller_f32(w[j], w[j + 16])
+                r, a, q = _polar_f32(w[j], w[j + 16])
+                out[j], out[j + 16] = _cosine_f32(r, a, q), _sine_f32(r, a, q)
         base = block << 6
         for i in range(max(lo, base), min(hi, base + 64)):
             p[i - lo] = out[i - base]
@@ -223,8 +246,8 @@ def fill_normal_f64(p, lo, hi, seed, draw):
     for block in range(lo >> 5, (hi + 31) >> 5):
         fill_words(w, seed, draw, block)
         for j in range(16):
-            pair = _box_muller_f64(w[j], w[j + 16], w[j + 32], w[j + 48])
-            out[j], out[j + 16] = pair[0], pair[1]
+            r, a, q = _polar_f64(w[j], w[j + 16], w[j + 32], w[j + 48])
+            out[j], out[j + 16] = _cosine_f64(r, a, q), _sine_f64(r, a, q)
         base = block << 5
         for i in range(max(lo, base), min(hi, base + 32)):
             p[i - lo] = out[i - base]

@@ -1,9 +1,9 @@
 """float32 error functions.
 
 Nothing branches: loops over these vectorise. e^(-a^2) takes the rounding error of a^2 along.
-Coefficients: weighted least squares at Chebyshev points, each rounded in turn; comments: the
-error. Entry functions: `erf_f32`, `erfc_f32`, reached through `math`. May import: NumPy,
-`intrinsics`, `exponential`.
+Coefficients: weighted least squares at Chebyshev points, each rounded in turn; comments: the error.
+Entry functions: `erf_f32`, `erfc_f32`, reached through `math`. May import: NumPy, `intrinsics`,
+`exponential`.
 """
 
 import numpy as np
@@ -65,10 +65,10 @@ _ERFC = tuple(
             -0.04082401,
             -0.16661854,
             0.30874312,
-            0.42758358,
         ),
     )
 )
+_ERFC_0 = _T(0.42758358)
 
 
 def erf_f32(x):
@@ -87,9 +87,9 @@ def _erfc_far(a):
     shifted, r = reduce_f32(-square)
     low = fma_f32(-a, a, square)
     w = (a - _1) / (a + _1)
-    t = horner(w, _ERFC[:-1])
-    p = fma_f32(t, w, _ERFC[-1])
-    p_low = fma_f32(t, w, _ERFC[-1] - p)
+    t = horner(w, _ERFC)
+    p = fma_f32(t, w, _ERFC_0)
+    p_low = fma_f32(t, w, _ERFC_0 - p)
     inverse = _1 / a
     h = p * inverse
     h_low = (fma_f32(-h, a, p) + p_low) * inverse

@@ -1,9 +1,9 @@
 """float64 error functions.
 
 Nothing branches: loops over these vectorise. e^(-a^2) takes the rounding error of a^2 along.
-Coefficients: weighted least squares at Chebyshev points, each rounded in turn; comments: the
-error. Entry functions: `erf_f64`, `erfc_f64`, reached through `math64`. May import: NumPy,
-`intrinsics`, `exponential64`.
+Coefficients: weighted least squares at Chebyshev points, each rounded in turn; comments: the error.
+Entry functions: `erf_f64`, `erfc_f64`, reached through `math64`. May import: NumPy, `intrinsics`,
+`exponential64`.
 """
 
 import numpy as np
@@ -82,10 +82,10 @@ _ERFC = tuple(
             0.12151493052462317,
             -0.20384429592887682,
             0.16721101041410602,
-            0.5107913526210115,
         ),
     )
 )
+_ERFC_0 = _T(0.5107913526210115)
 
 
 def _erfc_far(a):
@@ -94,9 +94,9 @@ def _erfc_far(a):
     shifted, r = reduce_f64(-square)
     low = fma_f64(-a, a, square)
     w = (a - _2) / (a + _2)
-    t = horner(w, _ERFC[:-1])
-    p = fma_f64(t, w, _ERFC[-1])
-    p_low = fma_f64(t, w, _ERFC[-1] - p)
+    t = horner(w, _ERFC)
+    p = fma_f64(t, w, _ERFC_0)
+    p_low = fma_f64(t, w, _ERFC_0 - p)
     inverse = _1 / a
     h = p * inverse
     h_low = (fma_f64(-h, a, p) + p_low) * inverse

@@ -1,9 +1,9 @@
 """float32 trigonometric functions.
 
 The argument is reduced to a part of a turn in float64 (the one use of it here): x times those bits
-of 1 / (2 pi) that matter at its size. Nothing branches: loops over these vectorise. Coefficients:
-weighted least squares at Chebyshev points, each rounded in turn; comments: the error. Entry
-functions: `<name>_f32`, reached through `math`. May import: NumPy, `intrinsics`.
+of 1 / (2 pi) that matter at its size. Nothing branches: loops over these vectorise.
+Coefficients: weighted least squares at Chebyshev points, each rounded in turn; comments: the error.
+Entry functions: `<name>_f32`, reached through `math`. May import: NumPy, `intrinsics`.
 """
 
 import numpy as np
