@@ -86,7 +86,7 @@ def test_samplers():
     assert len(D.BatchSampler(range(5), 2, False)) == 3
 
 
-def test_weighted_sampler():
+def test_weighted_sampler(compiled):
     jg.manual_seed(0)
     drawn = np.bincount(list(D.WeightedRandomSampler([1.0, 0.0, 3.0], 4000)))
     assert drawn[1] == 0 and abs(drawn[2] / 4000 - 0.75) < 0.03

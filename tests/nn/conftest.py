@@ -1,4 +1,4 @@
-"""Shared by the tests of nn: PyTorch as a reference, and gradients by central differences."""
+"""Shared by the tests of nn: PyTorch as a reference, gradients by differences, no compiler."""
 
 import numpy as np
 import pytest
@@ -28,3 +28,15 @@ def numgrad():
         return grad
 
     return gradient
+
+
+@pytest.fixture(autouse=True)
+def interpreted(request, monkeypatch):
+    """What is meant, not its machine code: kernels run as Python unless a test is `compiled`."""
+    if "compiled" not in request.fixturenames:
+        monkeypatch.setenv("JITGRAD_JIT", "0")
+
+
+@pytest.fixture
+def compiled():
+    """For a test that runs machine code."""

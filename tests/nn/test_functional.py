@@ -242,7 +242,7 @@ def test_inplace(name):
         getattr(F, name)(jg.zeros(2, requires_grad=True), inplace=True)
 
 
-def test_dropout():
+def test_dropout(compiled):
     x = jg.ones(4000, requires_grad=True)
     y = F.dropout(x, 0.25)
     values = y.detach().numpy()

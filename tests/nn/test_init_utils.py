@@ -27,7 +27,7 @@ def std(tensor):
         (lambda t: init.trunc_normal_(t, std=0.5), 0.5 * 0.99),
     ],
 )
-def test_spread(fill, expected):
+def test_spread(fill, expected, compiled):
     jg.manual_seed(0)
     tensor = nn.Parameter(jg.empty(100, 200))
     assert fill(tensor) is tensor and tensor.requires_grad and tensor.is_leaf
@@ -40,7 +40,7 @@ def test_fan_of_a_kernel():
     assert 0.8 * bound < tensor.abs().max().item() <= bound
 
 
-def test_truncated():
+def test_truncated(compiled):
     tensor = init.trunc_normal_(jg.empty(5000), mean=1.0, std=2.0, a=0.0, b=2.5)
     assert tensor.min().item() >= 0 and tensor.max().item() <= 2.5
     values = np.sort(tensor.numpy())
