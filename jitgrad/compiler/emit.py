@@ -42,8 +42,7 @@ def finish(w: Writer, body: list[str], units: Spec, unit_size: Spec) -> Kernel:
     name = kernel_name(w.group.values, text, params)
     serial = not w.group.domain and w.group.kind == "map"
     domain = w.group.domain
-    first = w.group.values[0]
-    product = first if w.group.kind == "matmul" else None
+    product = w.group.product
     return Kernel(
         name,
         text.replace("KERNEL", name),
@@ -57,7 +56,7 @@ def finish(w: Writer, body: list[str], units: Spec, unit_size: Spec) -> Kernel:
         w.checks,
         [(w.cost, domain)],
         product,
-        (first.inputs[0], -1) if product is not None else None,
+        (product.inputs[0], -1) if product is not None else None,
     )
 
 
@@ -506,7 +505,8 @@ def merge(w: Writer, v: Value, x: str, y: str) -> str:
 
 def _matmul(w: Writer) -> tuple[list[str], Spec, Spec]:
     """Units are panels of rows: one BLAS call, then the epilogue over the cached panel."""
-    v = w.group.values[0]
+    v = w.group.product
+    assert v is not None
     a, b = v.inputs
     suffix = v.dtype.suffix
     m, n, k = (

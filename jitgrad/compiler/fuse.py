@@ -16,6 +16,7 @@ from jitgrad.compiler.values import ONE, Access, Dims, Value
 from jitgrad.ir.op import OPS
 
 MAX_VALUES = 96  # computed values in a group
+EPILOGUE = 2  # operands as large as a matrix product that its epilogue may read
 MAX_MEMORY = 40  # distinct loads and stores in a group
 
 Positions = tuple[int, ...]
@@ -38,6 +39,11 @@ class Group:
     place: dict[Value, Positions] = field(default_factory=dict)
     before: int = 0  # bit set of groups this one needs
     reads: set[object] = field(default_factory=set)
+
+    @property
+    def product(self) -> Value | None:
+        """The matrix product of the group, if it has one."""
+        return next((v for v in self.values if v.kind == "matmul"), None)
 
 
 def trivial(value: Value) -> bool:
@@ -83,6 +89,7 @@ class Fusion:
         self.groups: dict[int, Group] = {}
         self.of: dict[Value, Group] = {}
         self.made = 0
+        self.weight: dict[Value, bool] = {}
         self.uses: dict[Value, int] = {}
         self.outputs = set(graph.outputs)
         self.trivial = {v for v in graph.values if trivial(v)}
@@ -230,6 +237,8 @@ class Fusion:
             return False
         if not group.domain and self.delays(group, needs, {v}):
             return False
+        if group.product is not None and self.heavy(group.product):
+            return False
         bit = 1 << group.id
         if any(p is not group and p.before & bit for p in needs):
             return False
@@ -261,6 +270,34 @@ class Fusion:
             return False
         inside = friends | set(group.values)
         return any(r not in inside for x in group.values for r in self.readers(x))
+
+    def heavy(self, product: Value) -> bool:
+        """Whether the elementwise work behind a matrix product streams so many operands of its
+        size (an optimizer's update, say) that it is better off as a kernel of its own."""
+        found = self.weight.get(product)
+        if found is None:
+            operands: set[Value] = set()
+            seen = {product}
+            stack = [product]
+            while stack:
+                for r in self.readers(stack.pop()):
+                    if r.kind != "map" or r in seen or r.space != product.space:
+                        continue
+                    seen.add(r)
+                    stack.append(r)
+            inside = set(seen)
+            stack = [a.value for r in seen - {product} for a in r.inputs]
+            while stack:
+                w = stack.pop()
+                if w in inside or w in self.trivial or w.space != product.space:
+                    continue
+                inside.add(w)
+                if w.kind == "map":
+                    stack += [a.value for a in w.inputs]
+                else:
+                    operands.add(w)
+            found = self.weight[product] = len(operands) > EPILOGUE
+        return found
 
     def flows(self, a: Access, pos: Positions | None) -> list[tuple[Value, Positions | None]]:
         """Non-trivial values behind an access with the domain positions they are read at."""
@@ -368,7 +405,7 @@ class Fusion:
     def merge(self, a: Group, b: Group, through: Value, at: Positions) -> bool:
         """Move the values of `a` into `b`; `through` (in a) is read by b at positions `at`."""
         movable = ("map", "row", "partial")
-        if a.kind not in movable or b.kind not in (*movable, "column"):
+        if a.kind not in movable or b.kind not in (*movable, "column", "matmul"):
             return False
         if len(a.values) + len(b.values) > MAX_VALUES or len(a.reads | b.reads) > MAX_MEMORY:
             return False
@@ -376,6 +413,10 @@ class Fusion:
             return False
         if not a.domain and self.delays(a, [b], set(b.values)):
             return False
+        if b.product is not None:
+            alike = a.kind == "map" and a.domain == b.domain and a.split is None
+            if not alike or self.heavy(b.product):
+                return False
         bit_a, bit_b = 1 << a.id, 1 << b.id
         for h in self.groups.values():
             if h is a or h is b:
@@ -470,11 +511,29 @@ class Fusion:
                 for w, at in self.flows(a, at_v):
                     if w in members and (late(w) or at is None or at != place[w]):
                         return False
-            if v.kind == "gather" and v.inputs[0].value in members:
-                return False
             if any(x in members for x in v.after):
                 return False
+            for w in self.whole_reads(v):
+                if w in members:
+                    return False
         return True
+
+    def whole_reads(self, v: Value) -> list[Value]:
+        """Values that must be complete in memory before `v` starts."""
+        if v.kind in ("matmul", "routine", "combine"):
+            stack = [a.value for a in v.inputs]
+        elif v.kind == "gather":
+            stack = [v.inputs[0].value]
+        else:
+            return []
+        out = []
+        while stack:
+            w = stack.pop()
+            if w in self.trivial and w not in self.of:
+                stack += [a.value for a in w.inputs]
+            else:
+                out.append(w)
+        return out
 
     def ordered(self) -> list[Group]:
         """Groups, each after what it needs; ties by first value, so that the order is stable."""

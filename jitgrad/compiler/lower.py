@@ -187,14 +187,15 @@ class Lowering:
     def output(self, i: int) -> Value:
         """The value that becomes the wanted node's memory: its own, and nobody else's."""
         value, moves = self.alias[i]
-        if moves or value.kind in ("leaf", "const", "scalar", "iota", "random"):
-            value = self.copied(self.access((value, moves), self.dims[i], i), i).value
-        if value in self.graph.outputs:
-            read = self.access((value, ()), self.dims[i], i)
-            value = self.value(
-                "map", "copy", value.dtype, self.dims[i], [read], None, i, merge=False
-            )
-        return value
+        leaf = value.kind in ("leaf", "const", "scalar", "iota", "random")
+        if leaf or value in self.graph.outputs or any(m[0] != "reshape" for m in moves):
+            read = self.access((value, moves), self.dims[i], i)
+            value = self.copied(read, i).value
+            if value in self.graph.outputs:
+                value = self.value(
+                    "map", "copy", value.dtype, self.dims[i], [read], None, i, merge=False
+                )
+        return value  # reshaped only: the same elements in the same order
 
     def lower(self, i: int, node: Node) -> Alias:
         name, kind, dims = node.op.name, node.op.kind, self.dims[i]

@@ -51,7 +51,8 @@ class Nest:
         n = len(group.domain)
         fixed = group.split
         if group.kind == "matmul":
-            fixed = n - (group.values[0].dims[-1] != ONE)
+            assert group.product is not None
+            fixed = n - (group.product.dims[-1] != ONE)
         merged: list[list[int]] = []
         for p in range(n):
             if merged and p != fixed and self._merges(p - 1, refs):
