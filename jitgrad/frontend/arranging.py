@@ -24,7 +24,8 @@ def _joined(name: str, tensors: Any) -> list[Any]:
     """The operands of a join in their common dtype."""
     parts = list(tensors)
     if not parts:
-        raise RuntimeError(f"{name}: expected a non-empty list of Tensors")
+        kind = ValueError if name == "cat" else RuntimeError
+        raise kind(f"{name}: expected a non-empty list of Tensors")
     for x in parts:
         if not isinstance(x, Base):
             raise TypeError(f"{name}: expected Tensors, got {type(x).__name__}")
@@ -161,7 +162,6 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
         for k, x in enumerate(parts)
     ]
     if swap:
-        out = [x.transpose(0, 1) for x in out]
         out[:2] = out[1::-1]
     return tuple(out)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jitgrad.frontend.record import Base
-from jitgrad.frontend.state import local
+from jitgrad.frontend.state import local, place
 from jitgrad.frontend.tape import Edge
 from jitgrad.frontend.types import slot
 
@@ -27,10 +27,12 @@ def composed(fn: Callable[..., Any], label: str = "") -> Callable[..., Any]:
         if kwargs:
             kwargs = {k: slot(v) for k, v in kwargs.items()}
         state.rule = True
+        state.base, state.step = place(state), 0
         try:
             out = fn(*args, **kwargs)
         finally:
             state.rule = False
+            state.base = None
         if label and isinstance(out, Base) and out._view is None:
             edge = out._track.edge
             if type(edge) is Edge:

@@ -105,9 +105,9 @@ def _basic(self: Any, index: Any) -> tuple[Any, list[tuple[int, Any]]]:
 def _items(index: Any) -> list[Any]:
     """The index as a list of int, slice, None, Ellipsis, mask or integer Tensor."""
     items = list(index) if isinstance(index, tuple) else [index]
-    if sum(i is Ellipsis for i in items) > 1:
-        raise IndexError("index: an index can only have a single ellipsis ('...')")
-    return [_item(i) for i in items]
+    out = [_item(i) for i in items]
+    dots = [k for k, i in enumerate(out) if i is Ellipsis]
+    return [i for k, i in enumerate(out) if k not in dots[1:]]  # only the first one stands for axes
 
 
 def _item(i: Any) -> Any:
@@ -121,7 +121,7 @@ def _item(i: Any) -> Any:
         empty = not isinstance(i, np.ndarray) and len(i) == 0
         i = tensor(i, dtype=dt.int64 if empty else None)
     if not isinstance(i, Base):
-        raise IndexError(
+        raise (TypeError if isinstance(i, str) else IndexError)(
             "index: only integers, slices (`:`), ellipsis (`...`), None and long or bool tensors "
             f"are valid indices, not {type(i).__name__}"
         )

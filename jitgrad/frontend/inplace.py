@@ -5,11 +5,12 @@ Entry: `inplace(name, fn)`, `copy_`, `fill_`, `zero_`. Imports: the recorder.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from jitgrad.frontend.record import Base, assign, cast, check_writable, number, wrap
-from jitgrad.frontend.shaping import expand
+from jitgrad.frontend.shaping import expand, reshape
 from jitgrad.frontend.state import local, site
 from jitgrad.ir import apply
 from jitgrad.ir import dtype as dt
@@ -63,6 +64,39 @@ def fill_(self: Any, value: Any) -> Any:
     state = local.state
     node = number(value, self._dtype, state, site(state))
     return assign(self, wrap(apply.expand_node(node, self._shape)))
+
+
+def fill_diagonal_(self: Any, fill_value: Any, wrap: bool = False) -> Any:
+    """Write one number onto the diagonal of a matrix."""
+    if wrap:
+        raise NotImplementedError("fill_diagonal_: wrap=True")
+    self.diagonal().fill_(fill_value)
+    return self
+
+
+def reviewed(name: str, fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The in-place variant of a view: `self` becomes that view of its storage."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if local.state.grad and self.is_leaf and self.requires_grad:
+            raise RuntimeError(
+                f"{name}: a leaf Variable that requires grad is being used in an in-place operation"
+            )
+        out = fn(self, *args, **kwargs)
+        self._view, self._track, self._shape = out._view, out._track, out._shape
+        return self
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"`{name[:-1]}` in place."
+    return method
+
+
+def resize_(self: Any, *sizes: Any, memory_format: Any = None) -> Any:
+    """Another shape with as many elements, in place."""
+    shape = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
+    if math.prod(shape) != self.numel():
+        raise NotImplementedError(f"resize_: another number of elements ({self._shape} to {shape})")
+    return reviewed("resize_", reshape)(self, shape)
 
 
 def zero_(self: Any) -> Any:

@@ -363,6 +363,7 @@ def _install() -> None:
         "new_zeros": _new("new_zeros", creation.zeros), "new_ones": _new("new_ones", creation.ones),
         "new_empty": _new("new_empty", creation.empty), "new_full": _new_full,
         "copy_": inplace.copy_, "fill_": inplace.fill_, "zero_": inplace.zero_,
+        "fill_diagonal_": inplace.fill_diagonal_, "resize_": inplace.resize_,
         "uniform_": draws.uniform_, "normal_": draws.normal_, "bernoulli_": draws.bernoulli_,
         "random_": draws.random_, "exponential_": draws.exponential_,
         "index_put_": indexing.index_put_, "where": _where,
@@ -370,6 +371,8 @@ def _install() -> None:
     in_place = [*_ELEMENTWISE, "tril", "triu", "scatter", "scatter_add", "cumsum", "cumprod"]
     for name in in_place:
         methods.setdefault(name + "_", inplace.inplace(name + "_", methods[name]))
+    for name in ("squeeze", "unsqueeze", "t", "transpose", "swapaxes", "swapdims"):
+        methods[name + "_"] = inplace.reviewed(name + "_", methods[name])
     for name, fn in methods.items():
         if name not in vars(Tensor):
             setattr(Tensor, name, fn)

@@ -108,17 +108,23 @@ def sweep(state: State) -> None:
 
 
 def grow(state: State, place: Place, depth: int) -> None:
-    """Count one more result of `place`, `depth` ops deep; cut the chain at its 64th link.
-
-    A place whose chain was cut before comes first (the others wait for one more link): so a loop
-    of several lines is always cut at the same one.
-    """
+    """Count one more result of `place`, `depth` ops deep; cut the chain at its 64th link."""
     if place.epoch != state.epoch or depth < place.depth:
         place.epoch = state.epoch
         place.count = 1
         place.depth = depth
         return
     place.count += 1
+    if place.count >= LINKS:
+        cut(state, place, depth)
+
+
+def cut(state: State, place: Place, depth: int) -> None:
+    """Flush if `place` has added a link each time: it did not just run often.
+
+    A place whose chain was cut before comes first (the others wait for one more link): so a loop
+    of several lines is always cut at the same one.
+    """
     limit = LINKS + 1 if state.after_cut and not place.cutter else LINKS
     if place.count >= limit and depth - place.depth >= limit - 1:
         place.cutter = state.after_cut = True

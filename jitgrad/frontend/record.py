@@ -121,54 +121,74 @@ def finished(state: State, here: Place | None, node: Node, edge: Any, depth: int
     t._view = t._box = None
     t._shape = node.shape
     t._dtype = node.dtype
-    _recorded(state, here, storage)
+    _recorded(state, here, storage, depth)
     return t
 
 
-def _recorded(state: State, here: Place | None, storage: Storage) -> None:
+def _recorded(state: State, here: Place | None, storage: Storage, depth: int) -> None:
     if state.eager:
         if not state.forced:
             pending.flush((storage.node,))  # type: ignore[arg-type]
         return
-    state.pending.append(ref(storage))
-    if len(state.pending) >= state.limit:
+    waiting = state.pending
+    waiting.append(ref(storage))
+    if len(waiting) >= state.limit:
         pending.sweep(state)
-    if here is not None:
-        pending.grow(state, here, storage.depth)
+    if here is not None:  # as `pending.grow`, which is called too often to call
+        if here.epoch != state.epoch or depth < here.depth:
+            here.epoch = state.epoch
+            here.count = 1
+            here.depth = depth
+        else:
+            here.count += 1
+            if here.count >= pending.LINKS:
+                pending.cut(state, here, depth)
 
 
 # ---- operands
 
 
 def number(value: Any, dtype: DType, state: State, where: Any) -> Node:
-    """A number as a Node: the user's is a run-time slot, a rule's a Const."""
+    """A number as a Node: the user's is a run-time slot, a rule's a Const.
+
+    In rules and composed functions only numbers of Python's own classes are theirs.
+    """
+    kind = type(value)
     if dtype.kind in "iu":
         value = int(value)
-        info = np.iinfo(dtype.np)
-        if not info.min <= value <= info.max:
+        if not _LOWEST[dtype] <= value <= _HIGHEST[dtype]:
             raise RuntimeError(f"value {value} cannot be converted to {dtype} without overflow")
-    kind = type(value)
+    if state.rule and kind in _OWN:
+        return Node(OPS["const"], (), (value,), (), dtype, "cpu", where, value)
     if kind is Slot:
         value = float(value)
-    elif kind is IntSlot:
-        value = int(value)
-    elif state.rule:
-        return Node(OPS["const"], (), (value,), (), dtype, "cpu", where, value)
     return Node(OPS["scalar"], (), (), (), dtype, "cpu", where, value)
 
 
+_INTEGERS = [d for d in dt.ALL if d.kind in "iu"]
+_LOWEST = {d: int(np.iinfo(d.np).min) for d in _INTEGERS}
+_HIGHEST = {d: int(np.iinfo(d.np).max) for d in _INTEGERS}
+_OWN = frozenset([int, float, bool])
 _NUMBERS = frozenset([int, float, bool, Slot, IntSlot])
-_same: dict[Any, tuple[DType, DType]] = {}  # (op, dtype of all operands) -> compute, result
+# (op, dtype of all operands [, class of a number among them]) -> dtypes of computing and result
+_dtypes_of: dict[Any, tuple[DType, DType]] = {}
 
 
 def forget_dtypes() -> None:
     """Drop remembered promotions: the default dtype has changed."""
-    _same.clear()
+    _dtypes_of.clear()
 
 
 def _dtypes(op: Op, dtype: DType) -> tuple[DType, DType]:
     common = apply.compute_dtype(op, [dtype], [], [])
-    found = _same[op, dtype] = (common, apply.out_dtype(op, common))
+    found = _dtypes_of[op, dtype] = (common, apply.out_dtype(op, common))
+    return found
+
+
+def _dtypes_with_number(op: Op, dtype: DType, value: Any) -> tuple[DType, DType]:
+    plain = [dt.number_dtype(value, apply.default_float())]
+    common = apply.compute_dtype(op, [dtype], [], plain)
+    found = _dtypes_of[op, dtype, type(value)] = (common, apply.out_dtype(op, common))
     return found
 
 
@@ -211,7 +231,7 @@ def elementwise(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...] = ()) -> A
             uniform = False
     numbers = 0
     if uniform and op.name not in ("where", "cast"):
-        common, result = _same.get((op, dtype)) or _dtypes(op, dtype)
+        common, result = _dtypes_of.get((op, dtype)) or _dtypes(op, dtype)
         if common is not dtype:
             nodes = [_cast(node, common, where) for node in nodes]
     else:
@@ -230,6 +250,17 @@ def _conform(
     """Promote, cast and broadcast the operands in place; the bits of those that are numbers."""
     if op.name == "cast":
         return nodes[0].shape, attrs[0], 0
+    if len(nodes) == 2:  # a tensor and a number, most of the time
+        at = 1 if isinstance(nodes[0], Node) else 0
+        x, value = nodes[1 - at], nodes[at]
+        if type(value) in _NUMBERS and isinstance(x, Node):
+            found = _dtypes_of.get((op, x.dtype, type(value)))
+            common, out = found or _dtypes_with_number(op, x.dtype, value)
+            if x.dtype is not common:
+                nodes[1 - at] = _cast(x, common, where)
+            node = number(value, common, state, where)
+            nodes[at] = _expand(node, x.shape, where) if x.shape else node
+            return x.shape, out, 2 << at
     first = 1 if op.name == "where" else 0  # the condition takes no part in promotion
     dims, zeros, plain = [], [], []
     numbers = 0
@@ -291,11 +322,19 @@ def record(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     return general(op, args, values)
 
 
-def general(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...]) -> Any:
-    """Record a reduction, movement or library op; the result has its own storage."""
+def general(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...], where: Any = None) -> Any:
+    """Record a reduction, movement or library op; the result has its own storage.
+
+    `where` is the site of an op that belongs to the one just recorded.
+    """
     state = local.state
-    here = None if state.forced else place(state)
-    where = ir_site.here() if here is None else here.site
+    here = None
+    if where is None:
+        if state.forced:
+            where = ir_site.here()
+        else:
+            here = place(state)
+            where = here.site
     nodes: list[Node] = []
     edges: list[Any] = []
     wanted = depth = 0
@@ -355,8 +394,8 @@ def view(t: Any, name: str, attrs: tuple[Any, ...]) -> Any:
             track = Track()
     seen = View(chain, edge, root)
     if old is not None and old.place is not None:
-        strides, offset = place_of(t._shape, old.place[0], ((name, attrs),))
-        seen.place = (strides, old.place[1] + offset)
+        place = place_of(t._shape, old.place[0], ((name, attrs),))
+        seen.place = place and (place[0], old.place[1] + place[1])
     return make(tensor_class, t._storage, track, seen, shape, t._dtype)
 
 
@@ -398,5 +437,5 @@ def assign(t: Any, value: Any) -> Any:
     storage.version += 1
     if storage.node is not None:
         storage.depth = depth
-        _recorded(state, here, storage)
+        _recorded(state, here, storage, depth)
     return t

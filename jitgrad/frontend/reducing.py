@@ -25,7 +25,8 @@ def reduce(name: str, x: Any, dim: Any, keepdim: bool) -> Any:
     if keepdim or not x._shape:
         return out
     shape = tuple(n for i, n in enumerate(x._shape) if i not in axes)
-    return general(OPS["reshape"], (out,), (shape,)) if axes else out
+    node = out._storage.node
+    return general(OPS["reshape"], (out,), (shape,), node.site) if axes else out
 
 
 def _as(x: Any, dtype: Any) -> Any:
@@ -140,7 +141,19 @@ def argmin(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     return reduce("argmin", input, dim, keepdim)
 
 
-_RESULTS = {n: namedtuple(n, ["values", "indices"]) for n in ("max", "min", "sort", "topk")}
+class _Pair(namedtuple("_Pair", ["values", "indices"])):
+    """What `max` over an axis and its like return."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return f"jitgrad.return_types.{name}(\nvalues={self[0]!r},\nindices={self[1]!r})"
+
+
+_RESULTS: dict[str, Any] = {
+    n: type(n, (_Pair,), {"__slots__": ()}) for n in ("max", "min", "sort", "topk")
+}
 
 
 def _extreme(name: str, input: Any, other: Any, dim: Any, keepdim: Any) -> Any:

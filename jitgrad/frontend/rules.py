@@ -33,10 +33,6 @@ class Rule:
         self.reads = reads  # of y, then of each operand
         self.rest = rest  # of operands that have no name of their own (*parts)
 
-    def read_of(self, position: int) -> int:
-        """What the rule wants of y (0) or operand `position` - 1."""
-        return self.reads[position] if position < len(self.reads) else self.rest
-
 
 _rules: dict[tuple[Op, int], Rule] = {}
 

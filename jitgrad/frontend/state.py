@@ -25,7 +25,7 @@ class Place:
     result was: what it takes to see a chain that grows, see `pending.grow`.
     """
 
-    __slots__ = ("count", "cutter", "depth", "epoch", "site")
+    __slots__ = ("count", "cutter", "depth", "epoch", "parts", "site")
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -33,6 +33,7 @@ class Place:
         self.depth = 0
         self.epoch = -1
         self.cutter = False
+        self.parts: list[Place] = []  # of a composed function called here: its ops, in order
 
 
 class State:
@@ -40,6 +41,7 @@ class State:
 
     __slots__ = (
         "after_cut",
+        "base",
         "codes",
         "eager",
         "epoch",
@@ -50,6 +52,7 @@ class State:
         "pending",
         "recorded",
         "rule",
+        "step",
     )
 
     def __init__(self) -> None:
@@ -57,6 +60,8 @@ class State:
         self.inference = False
         self.rule = False  # numbers are written by a rule, not by the user: Const
         self.forced = False  # ops are recorded as coming from the site of a gradient rule
+        self.base: Place | None = None  # where the composed function that is running was called
+        self.step = 0  # how many ops it has recorded
         self.eager = default_eager[0]
         self.pending: list[Any] = []  # weak references to Storages that may be pending
         self.limit = 1024  # length at which dead references are swept out
@@ -79,6 +84,13 @@ local = _Local()
 
 def place(state: State) -> Place:
     """The innermost instruction outside jitgrad; the path inside distinguishes its ops."""
+    base = state.base
+    if base is not None:
+        step = state.step
+        state.step = step + 1
+        if step == len(base.parts):
+            base.parts.append(Place(base.site))
+        return base.parts[step]
     codes = state.codes
     frame: Any = sys._getframe(2)
     path = 0

@@ -93,10 +93,12 @@ class Edge:
 
     def save(self, y: Node, operands: Iterable[Node], numbers: int = 0) -> None:
         """Save what the rule reads; `numbers` has the bits of operands that are plain numbers."""
-        reads = self.rule.read_of  # type: ignore[union-attr]
+        rule = self.rule
+        reads, rest = rule.reads, rule.rest  # type: ignore[union-attr]
+        named = len(reads)
         saved: list[Any] = []
         for i, node in enumerate((y, *operands)):
-            level = reads(i)
+            level = reads[i] if i < named else rest
             if level == UNUSED:
                 saved.append(None)
             elif level == SHAPE:

@@ -401,7 +401,7 @@ class Tensor(Base):
         return text(self) if tensor_contents is None else tensor_contents
 
     def __format__(self, spec: str) -> str:
-        if not self._shape and spec:
+        if not self._shape:
             return format(self.item(), spec)
         return object.__format__(self, spec)
 
