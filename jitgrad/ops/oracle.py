@@ -137,7 +137,7 @@ def _zeta(s: float, q: float) -> float:
 def _polygamma(n: float, x: float) -> float:
     if n == 0:
         return _digamma(x)
-    if math.isnan(x) or n < 0 or n != math.floor(n):
+    if math.isnan(x) or x == -math.inf or not math.isfinite(n) or n < 0 or n % 1:
         return math.nan
     if x == math.inf:
         return 0.0
