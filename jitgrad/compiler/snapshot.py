@@ -86,9 +86,9 @@ def _units(shape: tuple[int, ...]) -> Any:
     return tuple((i, n) for i, n in enumerate(shape) if n < 2) or None
 
 
-def take(roots: list[Node]) -> Snapshot:
-    """Walk the pending graph below `roots` and key it."""
-    nodes = walk(roots)
+def take(roots: list[Node], order: list[Node] | None = None) -> Snapshot:
+    """Key the pending graph below `roots`; `order` is its walk, where that is known."""
+    nodes = walk(roots) if order is None else order
     index = {id(n): i for i, n in enumerate(nodes)}
     outputs = [index[id(r)] for r in roots]
     inputs = []

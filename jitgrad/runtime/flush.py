@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
 from jitgrad.compiler import schedule as schedules
@@ -29,13 +30,14 @@ _plans: OrderedDict[Any, Bound] = OrderedDict()
 class Program:
     """A schedule with its machine code."""
 
-    __slots__ = ("functions", "schedule")
+    __slots__ = ("functions", "kernels", "schedule", "steps")
 
     def __init__(self, snap: snapshot.Snapshot) -> None:
         start = time.perf_counter()
         self.schedule = schedules.build(snap, switches.fuse())
         kernels = [step.kernels[0] for step in self.schedule.steps]
         self.functions = build.get_many(kernels)
+        self.kernels, self.steps = self.schedule.kernel_count, len(self.schedule.steps)
         counts.schedules += 1
         trace.made(self.schedule, snap, self.functions, time.perf_counter() - start)
 
@@ -46,16 +48,22 @@ def flush(nodes: list[Node]) -> None:
     Raises:
         IndexError: an index met at run time is out of range; nothing else is harmed.
     """
-    roots = list({id(n): n for n in nodes if not n.realised}.values())
+    roots = pending(nodes)
     if not roots:
         return
     order = walk(roots)
     if len(order) > CUT:
         for part in pieces(order, roots):
             run(part)
-        roots = [n for n in roots if not n.realised]
+        roots = pending(nodes)
+        order = walk(roots)
     if roots:
-        run(roots)
+        run(roots, order=order)
+
+
+def pending(nodes: Iterable[Node]) -> list[Node]:
+    """The nodes without values, each once."""
+    return list({id(n): n for n in nodes if not n.realised}.values())
 
 
 def pieces(order: list[Node], roots: list[Node]) -> list[list[Node]]:
@@ -87,12 +95,14 @@ def source_of(node: Node) -> Node:
     return node
 
 
-def run(roots: list[Node], launch: Any = None) -> None:
+def run(roots: list[Node], launch: Any = None, order: list[Node] | None = None) -> None:
     """One schedule for `roots`; `launch` may take the place of the one native call."""
-    roots = list({id(n): n for n in roots if not n.realised}.values())
-    if not roots:
-        return
-    snap = snapshot.take(roots)
+    if order is None:
+        roots = pending(roots)
+        if not roots:
+            return
+        order = walk(roots)
+    snap = snapshot.take(roots, order)
     program = _programs.get(snap.key)
     if program is None:
         program = _programs[snap.key] = Program(snap)
@@ -103,9 +113,9 @@ def run(roots: list[Node], launch: Any = None) -> None:
             launch = trace.launcher
         outs, failure = plan.run(snap.nodes, launch)
     counts.flushes += 1
-    counts.nodes += len(snap.nodes)
-    counts.kernels_run += program.schedule.kernel_count
-    counts.steps_run += len(program.schedule.steps)
+    counts.nodes += len(order)
+    counts.kernels_run += program.kernels
+    counts.steps_run += program.steps
     counts.bytes += plan.bytes
     counts.flops += plan.flops
     if failure is not None:
