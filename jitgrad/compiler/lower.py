@@ -94,7 +94,7 @@ def _join(classes: AxisClasses, snap: Snapshot, i: int, node: Node) -> None:
     elif name == "gather":
         for axis in range(rank):
             same(i, axis, ins[1], axis)
-    elif name in ("take", "put_add"):
+    elif name in ("take", "put_add", "put_rows"):
         index = ins[1]
         lead = len(snap.nodes[index].shape)
         outer = i if name == "take" else ins[2]
@@ -102,7 +102,7 @@ def _join(classes: AxisClasses, snap: Snapshot, i: int, node: Node) -> None:
             same(outer, axis, index, axis)
         for axis in range(1, len(snap.nodes[ins[0]].shape)):
             same(outer, lead + axis - 1, ins[0], axis)
-        if name == "put_add":
+        if name != "take":
             for axis in range(rank):
                 same(i, axis, ins[0], axis)
     elif name == "scatter_add":

@@ -176,12 +176,35 @@ def _put_add(r: Routine) -> tuple[list[str], Spec, Spec]:
     return body, ("blocks of", columns), ("extents", src, (0,))
 
 
+def _put_rows(r: Routine) -> tuple[list[str], Spec, Spec]:
+    """As `_put_add`, but a row replaces what was there: the last one wins."""
+    body, units, size = _put_add(r)
+    body[-1] = f"{TAB}{TAB}out[to * width + j] = x2[k * width + j]"
+    return body, units, size
+
+
+def _linear_scan(r: Routine) -> tuple[list[str], Spec, Spec]:
+    """h[t] = a[t] * h[t - 1] + b[t] along the lines of an axis."""
+    a, b = r.value.inputs
+    axis = r.value.attrs[0]
+    body = [
+        *_lines(r, b, axis),
+        f"h = {r.call('zero_of')}(out)",
+        "for k in range(n):",
+        f"{TAB}h = x0[base + k * step] * h + x1[base + k * step]",
+        f"{TAB}out[base + k * step] = h",
+    ]
+    return body, _others(b, axis), ("extents", b, (axis,))
+
+
 ROUTINES: dict[str, Callable[[Routine], tuple[list[str], Spec, Spec]]] = {
     "cumsum": _scan,
     "cumprod": _scan,
     "argsort": _argsort,
     "scatter_add": _scatter_add,
     "put_add": _put_add,
+    "put_rows": _put_rows,
+    "linear_scan": _linear_scan,
 }
 
 
