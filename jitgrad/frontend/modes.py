@@ -120,7 +120,6 @@ class inference_mode(_GradMode):
     """Like `no_grad`, for code that will never differentiate its results."""
 
     __slots__ = ()
-    _mode = False
 
     def __new__(cls, mode: Any = True) -> Any:
         return super().__new__(cls) if isinstance(mode, bool) else _bare(cls, mode)

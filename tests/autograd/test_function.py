@@ -1,0 +1,80 @@
+"""`autograd.Function`: the user's own gradients."""
+
+import pytest
+
+import jitgrad as jg
+from jitgrad import autograd
+
+
+class Both(autograd.Function):
+    @staticmethod
+    def forward(ctx, x, y, factor):
+        ctx.save_for_backward(x, y)
+        ctx.factor = factor
+        return x * x * y * factor, x + y
+
+    @staticmethod
+    def backward(ctx, g, h):
+        x, y = ctx.saved_tensors
+        return 2 * x * y * ctx.factor * g + h, x * x * ctx.factor * g + h, None
+
+
+def pair():
+    x = jg.tensor([1.0, 2.0], requires_grad=True)
+    return x, jg.tensor([3.0, 4.0], requires_grad=True)
+
+
+def test_several_results():
+    x, y = pair()
+    a, b = Both.apply(x, y, 2)
+    (a.sum() + 2 * b.sum()).backward()
+    assert x.grad.tolist() == [14.0, 34.0] and y.grad.tolist() == [4.0, 10.0]
+    assert a.grad_fn.name() == "BothBackward"
+
+
+def test_a_result_that_is_not_used_arrives_as_zeros():
+    x, y = pair()
+    Both.apply(x, y, 1)[1].sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0]
+
+
+def test_second_order():
+    x, y = pair()
+    (g,) = autograd.grad(Both.apply(x, y, 1)[0].sum(), x, create_graph=True)
+    (h,) = autograd.grad(g.sum(), x)
+    assert h.tolist() == [6.0, 8.0]
+
+
+def test_backward_twice_is_refused():
+    x, y = pair()
+    a = Both.apply(x, y, 1)[0].sum()
+    a.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        a.backward()
+
+
+def test_without_gradient_it_is_a_plain_call():
+    with jg.no_grad():
+        a, _ = Both.apply(*pair(), 1)
+    assert not a.requires_grad
+
+
+class Split(autograd.Function):
+    @staticmethod
+    def forward(x):
+        return x * 2
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        assert ctx.needs_input_grad == (True,)
+        return g * 2
+
+
+def test_setup_context():
+    x, _ = pair()
+    Split.apply(x).sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0]
