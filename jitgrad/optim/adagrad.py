@@ -1,6 +1,6 @@
 """`Adagrad`."""
 
-from jitgrad.optim.optimizer import Optimizer, at_least, filled, refuse
+from jitgrad.optim.optimizer import Optimizer, at_least, filled, unsupported
 
 
 class Adagrad(Optimizer):
@@ -34,7 +34,7 @@ class Adagrad(Optimizer):
         differentiable=False,
         fused=None,
     ):
-        refuse(self, differentiable=differentiable)
+        unsupported(self, differentiable=differentiable)
         defaults = {
             "lr": lr,
             "lr_decay": lr_decay,
@@ -49,7 +49,7 @@ class Adagrad(Optimizer):
         super().__init__(params, defaults)
         for group in self.param_groups:  # PyTorch makes this state here, not at the first step
             for param in group["params"]:
-                self._state_of(param, group)
+                self._prepare(param, group)
 
     def _check(self, group):
         at_least(0.0, learning_rate=group["lr"])

@@ -1,6 +1,6 @@
 """`Adam` and `AdamW`."""
 
-from jitgrad.optim.optimizer import Optimizer, at_least, filled, refuse
+from jitgrad.optim.optimizer import Optimizer, at_least, filled, unsupported
 
 
 class Adam(Optimizer):
@@ -39,7 +39,7 @@ class Adam(Optimizer):
         fused=None,
         decoupled_weight_decay=False,
     ):
-        refuse(self, capturable=capturable, differentiable=differentiable)
+        unsupported(self, capturable=capturable, differentiable=differentiable)
         defaults = {
             "lr": lr,
             "betas": betas,

@@ -26,13 +26,9 @@ class LRScheduler:
                 )
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         self.last_epoch = last_epoch
-        self._steps = 0  # of the optimizer, to warn of a wrong order
+        self._before = optimizer._steps  # to warn of a wrong order
         self._step_count = 0
-        optimizer.register_step_post_hook(self._count)
         self.step()
-
-    def _count(self, optimizer, args, kwargs):
-        self._steps += 1
 
     def get_lr(self):
         """The rate of each group for `last_epoch`."""
@@ -46,7 +42,7 @@ class LRScheduler:
         """Go to the next epoch and write its rates."""
         if epoch is not None:
             raise NotImplementedError(f"{type(self).__name__}.step: epoch")
-        if self._step_count == 1 and not self._steps:
+        if self._step_count == 1 and self.optimizer._steps == self._before:
             warnings.warn(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`. Call them in "
                 "the opposite order: `optimizer.step()` before `lr_scheduler.step()`, or the "

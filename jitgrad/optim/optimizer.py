@@ -1,6 +1,6 @@
 """`Optimizer`, the base: parameter groups, state, saving, and the step that all share.
 
-A step has two parts. `_advance` counts and gives every Python number that the step needs, by the
+A step has two parts. `_tick` counts and gives every Python number that the step needs, by the
 subclass's `_numbers(group, step)`; a replay of a compiled step runs it alone. `_update(...)` then
 records elementwise operations on one parameter, with those numbers as they are: they reach the
 kernel as run-time arguments, so a new learning rate compiles nothing. Every parameter gets the same
@@ -44,6 +44,7 @@ class Optimizer(StateDict):
                 f"dicts, but got {type(params).__name__}"
             )
         self.defaults = defaults
+        self._steps = 0  # taken by this object
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -120,38 +121,55 @@ class Optimizer(StateDict):
             with jg.enable_grad():
                 loss = closure()
         with jg.no_grad():
-            for param, state, group, numbers in self._advance():
+            work = self._work()
+            flat = self._tick(work)
+            count = len(flat) // max(len(work), 1)
+            for k, (param, i) in enumerate(work):
+                group, numbers = self.param_groups[i], flat[k * count : (k + 1) * count]
                 grad = -param.grad if group["maximize"] else param.grad
-                self._update(param, grad, state, group, numbers)
+                self._update(param, grad, self.state[param], group, numbers)
         for hook in list(self._step_post_hooks.values()):
             hook(self, args, kwargs)
         flush_all()
         return loss
 
-    def _advance(self):
-        """Count one step: (parameter, state, group, numbers) where there is a gradient."""
+    def _work(self):
+        """(parameter, number of its group) wherever there is a gradient; makes missing state."""
         work = []
-        for group in self.param_groups:
-            by_step = {}  # parameters of a group rarely differ in their count
+        for i, group in enumerate(self.param_groups):
             for param in group["params"]:
-                if param.grad is None:
-                    continue
-                state = self._state_of(param, group)
-                step = state["step"] = state["step"] + 1
-                if step not in by_step:
-                    by_step[step] = self._numbers(group, step)
-                work.append((param, state, group, by_step[step]))
+                if param.grad is not None:
+                    self._prepare(param, group)
+                    work.append((param, i))
         return work
 
-    def _state_of(self, param, group):
-        """The state of a parameter, made when it is first asked for."""
+    def _prepare(self, param, group):
+        """Make the state of a parameter if there is none."""
         state = self.state[param]
         if "step" not in state:
             loaded = bool(state)  # from PyTorch's SGD, which keeps no count
             state["step"] = int(loaded)
             if not loaded:
                 self._start(param, state, group)
-        return state
+
+    def _tick(self, work):
+        """Count one step; the numbers of every parameter's update, one after the other."""
+        self._steps += 1
+        flat, known = [], {}  # by group and count: parameters of a group rarely differ
+        for param, i in work:
+            state = self.state[param]
+            step = state["step"] = state["step"] + 1
+            if (i, step) not in known:
+                known[i, step] = self._numbers(self.param_groups[i], step)
+            flat += known[i, step]
+        return tuple(flat)
+
+    def _form(self):
+        """What the operations of a step depend on, besides gradients and state; for guards."""
+        return tuple(
+            (*map(id, group["params"]), *(bool(group[key]) for key in self._switches))
+            for group in self.param_groups
+        )
 
     def _check(self, group):
         """Refuse values out of range; called for every new group."""
@@ -211,7 +229,7 @@ def filled(param, value=0):
     return jg.tensor(values, dtype=param.dtype, device=param.device)
 
 
-def refuse(optimizer, **options):
+def unsupported(optimizer, **options):
     """`capturable` and `differentiable` are not supported; `foreach` and `fused` change nothing."""
     for name, value in options.items():
         if value:

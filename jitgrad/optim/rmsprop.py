@@ -1,6 +1,6 @@
 """`RMSprop`."""
 
-from jitgrad.optim.optimizer import Optimizer, at_least, filled, refuse
+from jitgrad.optim.optimizer import Optimizer, at_least, filled, unsupported
 
 
 class RMSprop(Optimizer):
@@ -35,7 +35,7 @@ class RMSprop(Optimizer):
         maximize=False,
         differentiable=False,
     ):
-        refuse(self, capturable=capturable, differentiable=differentiable)
+        unsupported(self, capturable=capturable, differentiable=differentiable)
         defaults = {
             "lr": lr,
             "momentum": momentum,

@@ -1,6 +1,6 @@
 """`SGD`."""
 
-from jitgrad.optim.optimizer import Optimizer, at_least, filled, refuse
+from jitgrad.optim.optimizer import Optimizer, at_least, filled, unsupported
 
 
 class SGD(Optimizer):
@@ -36,7 +36,7 @@ class SGD(Optimizer):
         differentiable=False,
         fused=None,
     ):
-        refuse(self, differentiable=differentiable)
+        unsupported(self, differentiable=differentiable)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         defaults = {
