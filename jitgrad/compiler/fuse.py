@@ -9,75 +9,23 @@ Entry: `fuse(graph) -> list[Group]`. Imports: ir, compiler.values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from jitgrad.compiler.domains import fit, overlay
+from jitgrad.compiler.groups import (
+    Group,
+    Positions,
+    carried,
+    element_reads,
+    home,
+    late,
+    same_time,
+    trivial,
+)
 from jitgrad.compiler.lower import Graph
-from jitgrad.compiler.values import ONE, Access, Dims, Value
-from jitgrad.ir.op import OPS
+from jitgrad.compiler.values import Access, Dims, Value
 
 MAX_VALUES = 96  # computed values in a group
 EPILOGUE = 2  # operands as large as a matrix product that its epilogue may read
 MAX_MEMORY = 40  # distinct loads and stores in a group
-
-Positions = tuple[int, ...]
-
-
-@dataclass(eq=False, slots=True)
-class Group:
-    """Values computed by one kernel.
-
-    kind: "map", "row", "column", "partial", "matmul" or "routine".
-    domain: axis classes iterated over; the first `split` are rows (None: not decided).
-    place: value -> domain positions of its axes that are not of size 1.
-    """
-
-    id: int
-    kind: str
-    domain: Dims
-    split: int | None
-    values: list[Value] = field(default_factory=list)
-    place: dict[Value, Positions] = field(default_factory=dict)
-    before: int = 0  # bit set of groups this one needs
-    reads: set[object] = field(default_factory=set)
-
-    @property
-    def product(self) -> Value | None:
-        """The matrix product of the group, if it has one."""
-        return next((v for v in self.values if v.kind == "matmul"), None)
-
-
-def trivial(value: Value) -> bool:
-    """Cheap to compute again wherever it is read: built from numbers and counters only."""
-    if value.kind in ("const", "scalar", "iota"):
-        return True
-    if value.kind != "map" or value.store is not None or OPS_CHECK(value):
-        return False
-    depth = 0
-    stack = [value]
-    while stack:
-        v = stack.pop()
-        depth += 1
-        if depth > 24:
-            return False
-        for a in v.inputs:
-            w = a.value
-            if w.kind in ("const", "scalar", "iota"):
-                continue
-            if w.kind == "leaf" and not w.space and not value.space:
-                continue
-            if w.kind != "map" or OPS_CHECK(w) or any(m[0] == "slice" for m in a.moves):
-                return False
-            if a.injection() is None:
-                return False
-            stack.append(w)
-        if value.space and any(a.injection() is None for a in v.inputs if a.value.kind == "iota"):
-            return False
-    return True
-
-
-def OPS_CHECK(value: Value) -> bool:
-    """Whether the value's op can fail at run time."""
-    return value.op in OPS and OPS[value.op].check is not None
 
 
 class Fusion:
@@ -242,7 +190,8 @@ class Fusion:
         bit = 1 << group.id
         if any(p is not group and p.before & bit for p in needs):
             return False
-        where = self.fit(v, group, kind, domain, split, pos)
+        private = all(self.uses.get(w, 0) == 1 and w not in self.outputs for w in group.values)
+        where = fit(group, kind, domain, split, pos, private)
         if where is None:
             return False
         new_kind, new_domain, new_split, new_pos = where
@@ -310,66 +259,6 @@ class Fusion:
             return out
         return [(w, at)]
 
-    def fit(
-        self, v: Value, group: Group, kind: str, domain: Dims, split: int | None, pos: Positions
-    ) -> tuple[str, Dims, int | None, Positions] | None:
-        """How the group would look with `v` in it: kind, domain, split, v's positions."""
-        if group.kind in ("routine",) or kind in ("routine", "matmul"):
-            return None
-        if kind == "map":
-            if domain == group.domain:
-                return group.kind, group.domain, group.split, pos
-            if group.kind in ("row", "map") and group.split is not None:
-                rows = group.domain[: group.split]
-                if domain == rows and rows:
-                    return group.kind, group.domain, group.split, pos
-            if group.kind == "map" and not group.domain and not domain:
-                return group.kind, group.domain, group.split, pos
-            # a row value's readers: its group grows columns
-            if (
-                group.kind == "map"
-                and group.split is None
-                and group.domain
-                and (
-                    len(domain) > len(group.domain) and domain[: len(group.domain)] == group.domain
-                )
-            ):
-                return "map", domain, len(group.domain), pos
-            if group.kind == "row" and group.split == len(group.domain):
-                return None
-            return None
-        if kind == "row":
-            if (
-                group.kind in ("map", "row")
-                and group.domain == domain
-                and (group.split in (None, split))
-            ):
-                return "row", domain, split, pos
-            if (
-                group.kind == "map"
-                and group.split is None
-                and group.domain
-                and (group.domain == domain[:split])
-            ):
-                return "row", domain, split, pos
-            return None
-        if kind == "partial":
-            if group.kind in ("map", "partial") and group.domain == domain and group.split is None:
-                return "partial", domain, None, pos
-            return None
-        if kind == "column":
-            if group.kind == "column" and group.domain == domain and group.split == split:
-                return "column", domain, split, pos
-            if (
-                group.kind == "map"
-                and group.domain == domain
-                and group.split is None
-                and all(self.uses.get(w, 0) == 1 and w not in self.outputs for w in group.values)
-            ):
-                return "column", domain, split, pos
-            return None
-        return None
-
     def add(self, v: Value, group: Group, pos: Positions, needs: list[Group]) -> None:
         group.values.append(v)
         group.place[v] = pos
@@ -426,7 +315,7 @@ class Fusion:
                 return False
         if any(x.store is not None for x in a.values + b.values) and a.kind != "map":
             return False
-        plan = self.overlay(a, b, a.place[through], at)
+        plan = overlay(a, b, a.place[through], at)
         if plan is None:
             return False
         kind, domain, split, shift_a, shift_b = plan
@@ -457,51 +346,6 @@ class Fusion:
     def readers(self, x: Value) -> list[Value]:
         """Live values that read `x`, one entry a read."""
         return self.read_by.get(x, [])
-
-    def overlay(
-        self, a: Group, b: Group, own: Positions, at: Positions
-    ) -> tuple[str, Dims, int | None, dict[int, int], dict[int, int]] | None:
-        """One domain for both groups: positions of a's axes and of b's axes in it."""
-        link = dict(zip(own, at, strict=True))
-        extra = [p for p in range(len(a.domain)) if p not in link]
-        identity_b = {p: p for p in range(len(b.domain))}
-        if not extra:
-            if any(y <= x for x, y in zip(at, at[1:], strict=False)):
-                return None
-            if a.domain == b.domain:
-                if a.split is not None and b.split is not None and a.split != b.split:
-                    return None
-                kinds = {a.kind, b.kind} - {"map"}
-                if len(kinds) > 1:
-                    return None
-                if kinds == {"partial"} and (a.split, b.split) != (None, None):
-                    return None
-                kind = kinds.pop() if kinds else "map"
-                if kind == "column" and a.split is not None:
-                    return None
-                split = b.split if b.split is not None else a.split
-                return kind, b.domain, split, link, identity_b
-            # a is of fewer axes: scalars anywhere if nothing is stored, else whole rows
-            if not a.domain:
-                return None
-            if at != tuple(range(len(at))) or a.kind != "map" or a.split is not None:
-                return None
-            if b.kind == "row" and b.split == len(at):
-                return "row", b.domain, b.split, link, identity_b
-            if b.kind == "map" and b.split in (None, len(at)):
-                return "map", b.domain, len(at), link, identity_b
-            return None
-        # a reduces: its columns meet b's remaining axes
-        if a.kind != "row" or a.split is None or own != tuple(range(a.split)):
-            return None
-        if at != tuple(range(a.split)):
-            return None
-        rest = b.domain[a.split :]
-        if rest == a.domain[a.split :] and b.kind in ("map", "row") and b.split in (None, a.split):
-            return "row", b.domain, a.split, {p: p for p in range(len(a.domain))}, identity_b
-        if not rest and b.kind == "map" and b.split is None:
-            return "row", a.domain, a.split, {p: p for p in range(len(a.domain))}, identity_b
-        return None
 
     def consistent(self, values: list[Value], place: dict[Value, Positions], domain: Dims) -> bool:
         """Whether every value is read at the positions it is computed at."""
@@ -553,65 +397,6 @@ class Fusion:
             out += ready
             left = [g for g in left if g not in done]
         return out
-
-
-def same_time(a: list[Value], b: list[Value]) -> bool:
-    """Whether no value that was copied to be early would wait for one that was not."""
-    both = [v for v in a + b if v.kind != "partial"]
-    return len({v.mode == "early" for v in both}) < 2
-
-
-def late(v: Value) -> bool:
-    """Whether the value is complete only when its kernel is."""
-    return v.kind == "partial" or (v.kind == "reduce" and v.mode == "column")
-
-
-def home(v: Value) -> tuple[str, Dims, int | None, Positions]:
-    """Kind, domain, split and own positions of a value alone."""
-    if v.kind == "reduce":
-        dims = v.inputs[0].dims
-        domain = tuple(c for c in dims if c != ONE)
-        reduced = sum(dims[a] != ONE for a in v.attrs)
-        if v.mode == "row":
-            k = len(domain) - reduced
-            return "row", domain, k, tuple(range(k))
-        return "column", domain, reduced, tuple(range(reduced, len(domain)))
-    if v.kind == "partial":
-        return "partial", tuple(c for c in v.inputs[0].dims if c != ONE), None, ()
-    if v.kind in ("matmul", "routine"):
-        return v.kind, v.space, None, tuple(range(len(v.space)))
-    return "map", v.space, None, tuple(range(len(v.space)))
-
-
-def element_reads(v: Value, pos: Positions, domain: Dims) -> list[tuple[Access, Positions]]:
-    """Operands read element by element, with the domain positions of their axes."""
-    if v.kind in ("reduce", "partial"):
-        everything = tuple(range(len(domain)))
-        return [(a, everything) for a in v.inputs]
-    if v.kind == "map":
-        return [(a, pos) for a in v.inputs]
-    if v.kind == "gather":
-        index = v.inputs[1]
-        if v.op == "gather":
-            return [(index, pos)]
-        lead = len(index.dims)
-        real = [i for i, c in enumerate(v.dims) if c != ONE]
-        return [(index, tuple(p for p, i in zip(pos, real, strict=True) if i < lead))]
-    return []
-
-
-def carried(a: Access, pos: Positions | None) -> Positions | None:
-    """Domain positions of the accessed value's axes when the reader's stand at `pos`."""
-    if pos is None:
-        return None
-    if a.value.kind in ("const", "scalar"):
-        return ()
-    inject = a.injection()
-    if inject is None:
-        return None
-    real = [i for i, c in enumerate(a.dims) if c != ONE]
-    rank = {axis: k for k, axis in enumerate(real)}
-    return tuple(pos[rank[inject[i]]] for i in a.value.axes)
 
 
 def fuse(graph: Graph, enabled: bool = True) -> list[Group]:

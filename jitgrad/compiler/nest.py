@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from jitgrad.compiler.fuse import Group, carried, element_reads
+from jitgrad.compiler.groups import Group, carried, element_reads
 from jitgrad.compiler.layout import contiguous_tags
 from jitgrad.compiler.values import ONE, Access, Value
 

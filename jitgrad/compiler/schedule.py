@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from jitgrad.compiler.emit import write
-from jitgrad.compiler.fuse import Fusion, Group
+from jitgrad.compiler.fuse import Fusion
+from jitgrad.compiler.groups import Group
 from jitgrad.compiler.kernel import Kernel
 from jitgrad.compiler.lower import lower
 from jitgrad.compiler.recompute import recompute

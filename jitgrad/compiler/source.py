@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from jitgrad.compiler.fuse import Group, element_reads
+from jitgrad.compiler.groups import Group, element_reads
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.names import NUMPY
 from jitgrad.compiler.nest import Nest, Term, Terms
@@ -23,6 +23,7 @@ CHUNK = 4096  # elements of a reduction chunk, as in kernels/reduce.py
 ROWS = 64  # rows of a chunk of a column reduction
 BLOCK = 128  # columns of a unit of a column reduction
 LEVELS = 40  # of the stack that combines chunks pairwise
+TAB = "    "
 
 _CALL = re.compile(r"\b([a-z][a-z0-9_]*)\(")
 _COSTLY = re.compile(r"\b[a-z][a-z0-9_]*\(|/|%")

@@ -1,0 +1,149 @@
+"""Kernels that reduce leading axes: blocks of columns in parallel, rows in chunks.
+
+Entry: `columns`. Imports: compiler.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jitgrad.compiler.kernel import Spec
+from jitgrad.compiler.loops import decompose, indent
+from jitgrad.compiler.source import BLOCK, LEVELS, ROWS, TAB, Writer
+from jitgrad.compiler.values import Value
+
+
+def columns(w: Writer) -> tuple[list[str], Spec, Spec]:
+    """Units are blocks of columns; rows in chunks, chunks combined pairwise by index."""
+    nest, group = w.nest, w.group
+    everything = tuple(range(len(group.domain)))
+    reduces = [v for v in group.values if v.kind == "reduce"]
+    n_rows = w.size(nest.classes(nest.rows))
+    n_cols = w.size(nest.classes(nest.cols))
+    w.loop = []
+    clear: list[str] = []
+    stacks: list[tuple[str, str]] = []
+    close: list[str] = []
+    for v in reduces:
+        suffix = v.dtype.suffix
+        size = v.dtype.itemsize
+        acc = w.fresh(f"{v.op}_acc")
+        if not w.scratch:
+            w.top.append("room = 0")
+        w.top.append(f"{acc} = {w.function(f'view_{suffix}')}(scratch, room)")
+        w.top.append(f"room = room + {BLOCK * size * LEVELS}")
+        w.scratch.append(((), BLOCK * size * LEVELS))
+        operand = w.read(v.inputs[0], everything)
+        if v.inputs[0].value.dtype is not v.dtype:
+            operand = f"{w.function(f'cast_{suffix}')}({operand})"
+        start = w.constant(identity(v), v.dtype)
+        clear.append(f"{acc}[k] = {start}")
+        w.loop.append(f"{acc}[j - first] = {merge(w, v, f'{acc}[j - first]', operand)}")
+        at = f"{acc}[level * {BLOCK} + k]"
+        stacks.append((acc, merge(w, v, at, f"{acc}[k]")))
+        out = w.param(("own", v.id), "out", suffix + "*", ("own", v))
+        close.append(f"{out}[first + k] = {acc}[k]")
+    for v in w.stored:
+        if v.kind != "reduce":
+            w.store(v, group.place[v])
+    body = column_body(w, n_rows, n_cols, clear, stacks, close)
+    units = ("blocks", nest.classes(nest.cols))
+    return body, units, ("rows", nest.classes(nest.rows), BLOCK)
+
+
+def column_body(
+    w: Writer,
+    n_rows: str,
+    n_cols: str,
+    clear: list[str],
+    stacks: list[tuple[str, str]],
+    close: list[str],
+) -> list[str]:
+    """Loops of a column reduction. Level 0 of each stack is the running chunk."""
+    merged = [f"{acc}[k] = {text}" for acc, text in stacks]
+    kept = [f"{acc}[level * {BLOCK} + k] = {acc}[k]" for acc, _ in stacks]
+    lowest = [f"{acc}[k] = {acc}[level * {BLOCK} + k]" for acc, _ in stacks]
+    chunk = [
+        "for k in range(width):",
+        *indent(clear),
+        f"for line in range(begin, min(begin + {ROWS}, {n_rows})):",
+        *indent([*decompose(w, "line"), *w.row, "for j in range(first, first + width):"]),
+        *indent([*split_column(w), *(w.loop or [])], 2),
+        "level = 1",
+        "bits = count",
+        "while bits & 1:",
+        *indent(["for k in range(width):", *indent(merged)]),
+        *indent(["level = level + 1", "bits = bits >> 1"]),
+        "for k in range(width):",
+        *indent(kept),
+        "count = count + 1",
+    ]
+    finish_stack = [
+        "while bits & 1 == 0:",
+        *indent(["level = level + 1", "bits = bits >> 1"]),
+        "for k in range(width):",
+        *indent(lowest),
+        "bits = bits >> 1",
+        "while bits > 0:",
+        *indent(["level = level + 1", "if bits & 1:", TAB + "for k in range(width):"]),
+        *indent(merged, 3),
+        *indent(["bits = bits >> 1"]),
+    ]
+    unit = [
+        f"first = u * {BLOCK}",
+        f"width = min({BLOCK}, {n_cols} - first)",
+        "count = 0",
+        f"for begin in range(0, {n_rows}, {ROWS}):",
+        *indent(chunk),
+        "level = 1",
+        "bits = count",
+        "if count == 0:",
+        *indent(["for k in range(width):", *indent(clear)]),
+        "else:",
+        *indent(finish_stack),
+        "for k in range(width):",
+        *indent(close),
+    ]
+    return ["for u in range(lo, hi):", *indent(unit)]
+
+
+def split_column(w: Writer) -> list[str]:
+    """Column variables from the flat column j, where the columns are several axes."""
+    cols = w.nest.cols
+    out = []
+    flat = "j"
+    for k in range(len(cols) - 1, 0, -1):
+        n = w.size(w.nest.classes([cols[k]]))
+        name = w.nest.variables[cols[k]]
+        out += [f"p{k} = {flat} // {n}", f"{name} = {flat} - p{k} * {n}"]
+        flat = f"p{k}"
+    if len(cols) > 1:
+        out.append(f"{w.nest.variables[cols[0]]} = {flat}")
+    return out
+
+
+def identity(v: Value) -> object:
+    """The value a reduction starts from."""
+    if v.op in ("sum", "any"):
+        return 0
+    if v.op in ("prod", "all"):
+        return 1
+    low = v.op == "max"
+    if v.dtype.kind == "f":
+        return float("-inf") if low else float("inf")
+    if v.dtype.kind == "b":
+        return 0 if low else 1
+    info = np.iinfo(v.dtype.np)
+    return info.min if low else info.max
+
+
+def merge(w: Writer, v: Value, x: str, y: str) -> str:
+    """Two values of a reduction combined."""
+    suffix = v.dtype.suffix
+    if v.op in ("sum", "prod"):
+        return f"{x} {'+' if v.op == 'sum' else '*'} {y}"
+    if v.op == "any" or (v.op == "max" and suffix == "b1"):
+        return f"bool({x} | {y})"
+    if v.op == "all" or (v.op == "min" and suffix == "b1"):
+        return f"bool({x} & {y})"
+    return f"{w.function(f'{v.op}_{suffix}')}({x}, {y})"
