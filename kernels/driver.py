@@ -3,8 +3,8 @@
 Each step's units are cut into chunks, the chunks split evenly over the threads. A thread takes its
 own chunks one by one and then what others have not begun, so a thread that comes late, or never,
 holds up nothing; which thread runs a chunk changes no bits. A step begins when the one before is
-complete: whoever completes it publishes the next. Entry functions: `walk_alone`, `walk` (thread 0),
-`work` (the others; returns when the pool stops), `spin`. May import: NumPy, `atomics`.
+complete: whoever completes it publishes the next. Entry function: `drive`. May import: NumPy,
+`atomics`.
 
 A program is int64 rows of ROW words: kernel, segments, number of segments, chunk size in units,
 1 if only thread 0 may run it; word LASTED of the first row is the driver's own. A segment is
@@ -29,7 +29,6 @@ from .atomics import (
     words_at,
 )
 
-INLINE = True
 ROW = 8
 SEGMENT = 2
 LINE = 8  # words in a cache line
@@ -282,3 +281,21 @@ def stop(state):
     store(state, SETTINGS + 3, 1)
     add(state, SERIAL, 1)
     wake_all(state, SERIAL)
+
+
+WALK, WALK_ALONE, WORK, SPIN, STOP = range(5)
+
+
+def drive(state, what, a, b):
+    """WALK or WALK_ALONE b steps of table a; WORK as thread a; SPIN a times; STOP the workers."""
+    if what == WALK:
+        return walk(state, a, b)
+    if what == WALK_ALONE:
+        return walk_alone(state, a, b)
+    if what == WORK:
+        work(state, a)
+    if what == SPIN:
+        spin(state, a)
+    if what == STOP:
+        stop(state)
+    return np.int64(0)

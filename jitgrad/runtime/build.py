@@ -8,14 +8,13 @@ many were compiled and loaded, why, and how long it took. Imports the other modu
 import dataclasses
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 from . import blas, cache, elf, fork, interpret, machine, sources, switches
 
 _lock = threading.RLock()
 _by_text: dict[tuple, "Function"] = {}
 _by_key: dict[str, "Function"] = {}
-_backend: ThreadPoolExecutor | None = None
+_backend = None
 
 
 class CompileError(RuntimeError):
@@ -77,20 +76,16 @@ def get_many(kernels):
     if all(text in _by_text for text in texts):
         return [_by_text[text] for text in texts]
     with _lock:
-        pending = {}
+        keys, pending = {}, {}
         for text, kernel in zip(texts, kernels, strict=True):
-            if text in _by_text or text in pending:
-                continue
-            key = sources.key(kernel)
-            if key in _by_key:
-                _by_text[text] = _by_key[key]
-                continue
-            function = _load(kernel, key)
-            if function:
-                _by_text[text] = _by_key[key] = function
-            else:
-                pending[text] = kernel, key
+            if text not in _by_text:
+                key = keys[text] = sources.key(kernel)
+                if key not in _by_key and key not in pending and not _load(kernel, key):
+                    pending[key] = kernel
         _compile_all(pending)
+        for text, kernel in zip(texts, kernels, strict=True):
+            if text not in _by_text:
+                _by_text[text] = _renamed(_by_key[keys[text]], kernel)
         return [_by_text[text] for text in texts]
 
 
@@ -120,7 +115,7 @@ def _symbol(key):
 
 
 def _load(kernel, key):
-    """The Function stored on disk, or None."""
+    """Whether the kernel was found on disk and is now known by its key."""
     start = time.perf_counter()
     entry, reason = cache.fetch(key)
     if entry is not None:
@@ -132,13 +127,20 @@ def _load(kernel, key):
             seconds = time.perf_counter() - start
             counters.loaded += 1
             counters.load_s += seconds
-            return _function(kernel, key, address, from_cache=True, load_s=seconds)
+            _keep(kernel, key, address, from_cache=True, load_s=seconds)
+            return True
     counters.misses[reason] = counters.misses.get(reason, 0) + 1
-    return None
+    return False
 
 
-def _function(kernel, key, address, **fields):
-    return Function(kernel.name, key, tuple(kernel.params), kernel.source, address, **fields)
+def _keep(kernel, key, address, **fields):
+    params = tuple(kernel.params)
+    _by_key[key] = Function(kernel.name, key, params, kernel.source, address, **fields)
+
+
+def _renamed(function, kernel):
+    """The same machine code for a kernel that differs in name or comments alone."""
+    return dataclasses.replace(function, name=kernel.name, source=kernel.source)
 
 
 def _backend_module():
@@ -154,9 +156,11 @@ def _compile_all(pending):
         return
     backend = _backend_module()
     if _backend is None:
+        from concurrent.futures import ThreadPoolExecutor
+
         _backend = ThreadPoolExecutor(1, "jitgrad-llvm")
     futures, failure = [], None
-    for text, (kernel, key) in pending.items():
+    for key, kernel in pending.items():
         start = time.perf_counter()
         try:
             lowered = backend.lower(kernel, _symbol(key))
@@ -164,8 +168,8 @@ def _compile_all(pending):
             failure = kernel, error
             break
         spent = time.perf_counter() - start
-        futures.append((text, kernel, key, spent, _backend.submit(_finish, lowered, key)))
-    for text, kernel, key, spent, future in futures:
+        futures.append((kernel, key, spent, _backend.submit(_finish, lowered, key)))
+    for kernel, key, spent, future in futures:
         try:
             address, seconds = future.result()
         except Exception as error:
@@ -173,7 +177,7 @@ def _compile_all(pending):
             continue
         counters.compiled += 1
         counters.compile_s += spent + seconds
-        _by_text[text] = _by_key[key] = _function(kernel, key, address, compile_s=spent + seconds)
+        _keep(kernel, key, address, compile_s=spent + seconds)
     if failure:
         kernel, error = failure
         raise CompileError(f"kernel {kernel.name} does not compile: {error}") from error

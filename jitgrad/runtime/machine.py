@@ -12,6 +12,7 @@ import threading
 from llvmlite import binding as llvm
 
 _lock = threading.Lock()
+_loaded: dict[str, int] = {}
 
 
 @functools.cache
@@ -64,7 +65,9 @@ def unknown(names):
 def load(blob, symbol):
     """Link the object file `blob`, whose externals are all known, and return `symbol`'s address."""
     with _lock:
-        engine = _engine()
-        engine.add_object_file(llvm.ObjectFileRef.from_data(blob))
-        engine.finalize_object()
-        return engine.get_function_address(symbol)
+        if symbol not in _loaded:  # MCJIT does not expect a name twice
+            engine = _engine()
+            engine.add_object_file(llvm.ObjectFileRef.from_data(blob))
+            engine.finalize_object()
+            _loaded[symbol] = engine.get_function_address(symbol)
+        return _loaded[symbol]

@@ -15,21 +15,17 @@ from numba.core import (
     compiler,
     funcdesc,
     imputils,
+    interpreter,
     lowering,
+    ssa,
     targetconfig,
+    typed_passes,
     types,
     typing,
 )
 from numba.core.cpu import CPUContext
-from numba.core.typed_passes import IRLegalization, NopythonTypeInference, PreLowerStripPhis
+from numba.core.ir_utils import build_definitions
 from numba.core.typing import templates
-from numba.core.untyped_passes import (
-    ExtractByteCode,
-    FixupArgs,
-    IRProcessing,
-    ReconstructSSA,
-    TranslateByteCode,
-)
 from numba.extending import typeof_impl
 
 from . import machine, numba_builtins
@@ -198,22 +194,6 @@ class Library:
         return list(order)
 
 
-class _Status:
-    can_fallback = False
-
-
-_PASSES = (
-    ExtractByteCode(),
-    TranslateByteCode(),
-    FixupArgs(),
-    IRProcessing(),
-    ReconstructSSA(),
-    NopythonTypeInference(),
-    PreLowerStripPhis(),
-    IRLegalization(),
-)
-
-
 class Target:
     """One typing and one target context; made once in a process that compiles."""
 
@@ -233,30 +213,30 @@ class Target:
 
     def compile(self, function, arguments, returns=None, inline=False):
         """Type and lower `function`: (function descriptor, Library, return type)."""
-        state = compiler.StateDict()
-        state.func_id = bytecode.FunctionIdentity.from_function(function)
-        state.typingctx, state.targetctx = self.typing, self.context
-        state.args, state.return_type, state.locals = arguments, returns, {}
-        state.flags, state.status, state.metadata = self.flags, _Status(), {}
+        identity = bytecode.FunctionIdentity.from_function(function)
         with targetconfig.ConfigStack().enter(self.flags.copy()):
-            for step in _PASSES:
-                step.run_pass(state)
-            library = Library(self.context.codegen(), state.func_id.func_name)
+            tree = interpreter.Interpreter(identity).interpret(bytecode.ByteCode(identity))
+            tree = ssa.reconstruct_ssa(tree)
+            tree._definitions = build_definitions(tree.blocks)
+            found = typed_passes.type_inference_stage(
+                self.typing, self.context, tree, arguments, returns
+            )
+            tree = typed_passes.PreLowerStripPhis()._strip_phi_nodes(tree)
+            tree._definitions = build_definitions(tree.blocks)
+            library = Library(self.context.codegen(), function.__name__)
             descriptor = funcdesc.PythonFunctionDescriptor.from_specialized_function(
-                state.func_ir,
-                state.typemap,
-                state.return_type,
-                state.calltypes,
+                tree,
+                found.typemap,
+                found.return_type,
+                found.calltypes,
                 mangler=self.context.mangler,
                 inline=inline,
                 noalias=False,
                 abi_tags=(),
             )
             with self.context.push_code_library(library):
-                lowering.Lower(
-                    self.context, library, descriptor, state.func_ir, metadata=state.metadata
-                ).lower()
-        return descriptor, library, state.return_type
+                lowering.Lower(self.context, library, descriptor, tree, metadata={}).lower()
+        return descriptor, library, found.return_type
 
 
 class Helper:

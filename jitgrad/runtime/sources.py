@@ -8,11 +8,12 @@ that finds everything on disk imports neither kernels/ modules nor Numba. Import
 import functools
 import hashlib
 import importlib
-import importlib.metadata
+import importlib.util
 import os
 import platform
 import re
 
+import llvmlite
 import numpy as np
 
 from . import machine
@@ -47,7 +48,7 @@ def body(kernel):
 def needs(kernel):
     """The texts of the kernels/ functions and constants that `kernel` reaches, in fixed order."""
     own = _Module(kernel.source, "kernel")
-    reached, stack = {}, [(own, name) for name in own.texts]
+    reached, stack = {}, [(own, name) for name in own.texts if name != "*"]
     while stack:
         module, name = stack.pop()
         if (module.name, name) in reached:
@@ -55,14 +56,14 @@ def needs(kernel):
         reached[module.name, name] = module.texts.get(name, "")
         for other, target in module.uses(name):
             known = _module(other)
+            while known and target not in known.texts and target in known.imports:
+                other, target = known.imports[target]  # one module's name for another's
+                known = _module(other)
             if known is None:
                 continue
-            if target in known.texts:
-                stack.append((known, target))
-            else:  # defined in a way this cannot see: depend on all of it
-                stack.extend((known, each) for each in known.texts)
-            for part in known.always:
-                stack.append((known, part))
+            # A name defined in a way this cannot see depends on the whole file.
+            stack.append((known, target if target in known.texts else "*"))
+            stack.extend((known, part) for part in known.always)
     return [f"{m}.{n}:{t}" for (m, n), t in sorted(reached.items()) if m != "kernel"]
 
 
@@ -71,18 +72,28 @@ def environment():
     """Versions, CPU and flags, as one line."""
     name, features = machine.cpu()
     codegen = _digest([_text(*file) for file in _CODEGEN])
-    versions = [f"{p}={importlib.metadata.version(p)}" for p in ("numba", "llvmlite")]
     return " ".join(
         [
             f"codegen={codegen}",
             f"python={platform.python_version()}",
             f"numpy={np.__version__}",
-            *versions,
+            f"numba={_numba_version()}",
+            f"llvmlite={llvmlite.__version__}",
             f"cpu={name}",
             f"features={features}",
             f"platform={platform.machine()}-{os.name}",
         ]
     )
+
+
+def _numba_version():
+    """Numba's version without importing it; importlib.metadata would cost 20 ms."""
+    spec = importlib.util.find_spec("numba")
+    if spec is None or not spec.origin:
+        raise ModuleNotFoundError("jitgrad needs numba: pip install numba")
+    path = os.path.join(os.path.dirname(spec.origin), "_version.py")
+    text = spec.loader.get_data(path).decode()
+    return re.search(r'"version": "([^"]+)"', text)[1]
 
 
 def _digest(parts):
@@ -130,7 +141,7 @@ class _Module:
 
     def __init__(self, source, name):
         self.name = name
-        self.texts = {}
+        self.texts = {"*": source}
         self.imports = {}
         for defined, text in _statements(source):
             if defined:

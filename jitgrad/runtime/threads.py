@@ -28,29 +28,22 @@ _YIELD_S = 2e-6  # how long thread 0 spins for a worker before it offers its cor
 _NATIVE = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_ssize_t, ctypes.c_void_p
 )
-_BODIES = {
-    "walk": "return np.int32(walk(state, lo, hi))",
-    "walk_alone": "return np.int32(walk_alone(state, lo, hi))",
-    "work": "work(state, lo)\n    return np.int32(0)",
-    "spin": "spin(state, lo)\n    return np.int32(0)",
-    "stop": "stop(state)\n    return np.int32(0)",
-}
-
 execution_lock = threading.RLock()
 _wanted: int | None = None
 _pool: "_Pool | None" = None
 
 
 class _Driver:
-    """One native entry point as a kernel, so that it is built and kept as all others are."""
+    """The native driver as a kernel, so that it is built and kept as all others are."""
 
-    params = (("state", "i64*"),)
-
-    def __init__(self, function):
-        self.name = f"driver_{function}"
-        head = f"import numpy as np\nfrom jitgrad.kernels.driver import {function}\n\n\n"
-        body = f"def {self.name}(error, state, lo, hi, scratch):\n    {_BODIES[function]}\n"
-        self.source = head + body
+    name = "driver"
+    params = (("state", "i64*"), ("what", "i64"))
+    source = (
+        "import numpy as np\n"
+        "from jitgrad.kernels.driver import drive\n"
+        "def driver(error, state, what, lo, hi, scratch):\n"
+        "    return np.int32(drive(state, what, lo, hi))\n"
+    )
 
 
 @functools.cache
@@ -98,11 +91,11 @@ class _Pool:
         self.memory = pool.alloc(8 * (driver.THREADS + capacity * driver.WORDS_PER_THREAD))
         self.state = self.memory.array.view(np.int64)
         self.state[:] = 0
-        self.block = np.array([0, self.memory.ptr], np.int64)
-        functions = build.get_many([_Driver(name) for name in _BODIES])
-        self.natives = dict(zip(_BODIES, (_NATIVE(f.address) for f in functions), strict=True))
-        self.walk, self.walk_alone = self.natives["walk"], self.natives["walk_alone"]
-        self.arguments = self.block.ctypes.data
+        self.drive = _NATIVE(build.get(_Driver).address)
+        # One argument block for each thing that the driver does.
+        self.blocks = np.array([[0, self.memory.ptr, what] for what in range(5)], np.int64)
+        first = self.blocks.ctypes.data
+        self.arguments = [first + what * self.blocks.strides[0] for what in range(5)]
         self.scratch_bytes = -1
         self.scratch: list = []
         self.threads = 0
@@ -112,14 +105,14 @@ class _Pool:
         """See the function `run`."""
         if threads != self.threads or scratch_bytes > self.scratch_bytes:
             self._prepare(threads, scratch_bytes)
-        walk = self.walk if threads > 1 else self.walk_alone
-        if walk(self.arguments, table, steps, None):
+        block = self.arguments[driver.WALK if threads > 1 else driver.WALK_ALONE]
+        if self.drive(block, table, steps, None):
             return self._failure(steps)
         return None
 
     def stop(self):
         """End the workers, if any."""
-        self.natives["stop"](self.arguments, 0, 0, None)
+        self.drive(self.arguments[driver.STOP], 0, 0, None)
         for worker in self.workers:
             worker.join(1.0)
         self.workers = []
@@ -138,8 +131,8 @@ class _Pool:
             self.state[driver.SETTINGS + 2] = max(1, int(_YIELD_S / turn))
             self.workers = [
                 threading.Thread(
-                    target=self.natives["work"],
-                    args=(self.arguments, thread, 0, None),
+                    target=self.drive,
+                    args=(self.arguments[driver.WORK], thread, 0, None),
                     name=f"jitgrad-{thread}",
                     daemon=True,
                 )
@@ -153,7 +146,7 @@ class _Pool:
         best = math.inf
         for _ in range(5):
             start = time.perf_counter()
-            self.natives["spin"](self.arguments, 1000, 0, None)
+            self.drive(self.arguments[driver.SPIN], 1000, 0, None)
             best = min(best, time.perf_counter() - start)
         return best / 1000
 

@@ -1,0 +1,136 @@
+"""Kernels become machine code: values, parameter types, vector registers, errors, reuse."""
+
+import numpy as np
+import pytest
+
+from jitgrad.runtime import build, interpret
+from tests.runtime import samples
+
+DTYPES = {
+    "f32": np.float32,
+    "f64": np.float64,
+    "i8": np.int8,
+    "i16": np.int16,
+    "i32": np.int32,
+    "i64": np.int64,
+    "u8": np.uint8,
+}
+
+
+@pytest.fixture(params=["compiled", "interpreted"])
+def either(request, monkeypatch):
+    """Run the test compiled and under JITGRAD_JIT=0."""
+    if request.param == "interpreted":
+        monkeypatch.setenv("JITGRAD_JIT", "0")
+    return request.param
+
+
+@pytest.mark.parametrize("kind", DTYPES)
+def test_every_parameter_type(kind, either):
+    dtype = DTYPES[kind]
+    cast = f"np.{np.dtype(dtype).name}"
+    body = f"y[i] = {cast}(x[i] + s)"
+    params = [("x", kind + "*"), ("y", kind + "*"), ("s", kind)]
+    function = build.get(samples.kernel("add_" + kind, body, params))
+    assert bool(function.address) == (either == "compiled")
+    x = np.arange(100).astype(dtype)
+    y = np.zeros_like(x)
+    assert samples.run(function, [x, y, 100], 100) is None
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(y, (x + dtype(100)).astype(dtype))
+
+
+def test_helpers_and_intrinsics(either):
+    imports = "from jitgrad.kernels.intrinsics import at, fma_f32, view_f32"
+    body = """
+row = at(x, i * n)
+kept = view_f32(scratch, 64)
+for j in range(n):
+    kept[j] = fma_f32(row[j], row[j], np.float32(1))
+for j in range(n - 1, -1, -1):
+    y[i * n + (n - 1 - j)] = kept[j]
+"""
+    params = [("x", "f32*"), ("y", "f32*"), ("n", "i64")]
+    function = build.get(samples.kernel("rows", body, params, imports))
+    x = np.random.default_rng(0).standard_normal((5, 7)).astype(np.float32)
+    y = np.zeros_like(x)
+    samples.run(function, [x, y, 7], 5, scratch=64 + 4 * 7)
+    want = (x.astype(np.float64) ** 2 + 1).astype(np.float32)[:, ::-1]
+    np.testing.assert_array_equal(y, want)
+
+
+def test_integer_minimum_and_maximum(either):
+    body = "y[i] = min(max(x[i], np.int64(-3)), i)"
+    function = build.get(samples.kernel("clip", body, [("x", "i64*"), ("y", "i64*")]))
+    x = np.arange(-10, 10)
+    y = np.zeros_like(x)
+    samples.run(function, [x, y], 20)
+    np.testing.assert_array_equal(y, np.minimum(np.maximum(x, -3), np.arange(20)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (8, 4), (12, 4)])
+def test_vector_registers(shape):
+    assembly = build.get(samples.wide(*shape)).asm()
+    assert any(register in assembly for register in ("ymm", "zmm", ".4s"))
+
+
+def test_scopes_are_what_vectorises_wide_kernels():
+    assert "x float>" in build.get(samples.wide(16, 8)).llvm()
+    assert "x float>" not in build.get(samples.wide(16, 8, scopes=False)).llvm()
+
+
+def test_inlined_helpers_vectorise():
+    imports = "from jitgrad.kernels.math import exp_f32, tanh_f32"
+    body = "y[i] = tanh_f32(x[i]) + exp_f32(x[i])"
+    kernel = samples.kernel("curve", body, [("x", "f32*"), ("y", "f32*")], imports)
+    text = build.get(kernel).llvm()
+    assert "x float>" in text
+    assert "double" not in text
+
+
+def test_one_body_is_one_compilation():
+    first, second = build.get_many([samples.square("first"), samples.square("second")])
+    assert first.address == second.address
+    assert (first.name, second.name) == ("first", "second")
+    assert build.get(samples.square("first")) is first
+
+
+@pytest.mark.parametrize(
+    "body, words",
+    [
+        ("y[i] = missing(x[i])", "missing"),
+        ("y[i] = np.exp(x[i])", "exp"),
+        ("raise ValueError('no')", "raise"),
+    ],
+)
+def test_a_refused_source_names_the_kernel(body, words):
+    kernel = samples.kernel("broken", body, [("x", "f32*"), ("y", "f32*")])
+    with pytest.raises(build.CompileError, match="broken"):
+        build.get(kernel)
+    assert samples.squares(10)  # the next kernel is not harmed
+
+
+def test_interpreted_pointers_move_and_check():
+    memory = np.arange(8, dtype=np.float32)
+    start = memory.ctypes.data
+    pointer = interpret.Ptr(start + 16, memory.dtype, start, start + 32)
+    assert pointer[0] == 4 and pointer[-4] == 0 and pointer[2:][1] == 7
+    assert pointer[-4:][0] == 0
+    for index in (4, -5):
+        with pytest.raises(IndexError, match="outside its buffer"):
+            pointer[index]
+        with pytest.raises(IndexError):
+            pointer[index] = 1
+
+
+def test_interpreted_equals_compiled(monkeypatch):
+    kernel = samples.wide(3, 2)
+    rng = np.random.default_rng(1)
+    inputs = [rng.standard_normal(300).astype(np.float32) for _ in range(3)]
+    results = []
+    for jit in "10":
+        monkeypatch.setenv("JITGRAD_JIT", jit)
+        outputs = [np.zeros(300, np.float32) for _ in range(2)]
+        samples.run(build.get(kernel), [*inputs, *outputs], 300, grain=64)
+        results.append(outputs)
+    np.testing.assert_array_equal(*results)

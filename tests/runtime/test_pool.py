@@ -1,0 +1,105 @@
+"""The buffer pool: reuse, alignment, lifetimes, what is given back."""
+
+import gc
+import random
+
+import numpy as np
+import pytest
+
+from jitgrad.runtime import pool
+
+
+def test_size_classes():
+    rng = random.Random(0)
+    for n in [*range(3000), *(rng.randrange(1 << rng.randrange(10, 40)) for _ in range(5000))]:
+        size = pool.size_class(n)
+        assert n <= size <= max(n * 1.13, n + pool.ALIGN) and size % pool.ALIGN == 0
+        assert pool.size_class(size) == size
+
+
+@pytest.mark.parametrize("nbytes", [0, 1, 100, 5000, 1 << 20, 3 << 20])
+def test_memory_comes_back(nbytes):
+    first = pool.alloc(nbytes)
+    assert first.ptr % pool.ALIGN == 0 and first.nbytes == nbytes
+    first.array[:] = 7
+    where = first.ptr
+    del first
+    assert pool.alloc(nbytes).ptr == where
+
+
+def test_views_keep_the_buffer():
+    buffer = pool.alloc(400)
+    where = buffer.ptr
+    view = buffer.view(np.float32, (5, 4), offset=16)
+    fixed = buffer.view(np.float32, (100,), readonly=True)
+    view[:] = 3
+    assert fixed[4] == 3 and view.ctypes.data == where + 16
+    with pytest.raises(ValueError):
+        fixed[0] = 1
+    with pytest.raises(TypeError):  # beyond the end
+        buffer.view(np.float32, (101,))
+    del buffer, fixed
+    gc.collect()
+    other = pool.alloc(400)
+    assert other.ptr != where
+    other.array[:] = 0
+    assert (view == 3).all()
+    del view
+    assert pool.alloc(400).ptr == where
+
+
+def test_external_memory():
+    array = np.arange(6.0)
+    buffer = pool.wrap(array)
+    assert buffer.external and not buffer.readonly and buffer.ptr == array.ctypes.data
+    buffer.view(np.float64, (2, 3))[1, 2] = -1
+    assert array[5] == -1
+    fixed = np.arange(3)
+    fixed.flags.writeable = False
+    assert pool.wrap(fixed).readonly and not pool.wrap(fixed).array.flags.writeable
+    with pytest.raises(NotImplementedError, match="contiguous"):
+        pool.wrap(np.zeros((4, 4))[:, ::2])
+
+
+def test_blocks_do_not_overlap():
+    rng, live = random.Random(3), {}
+    for number in range(3000):
+        nbytes = rng.randrange(1, 1 << rng.randrange(3, 18))
+        buffer = pool.alloc(nbytes)
+        buffer.array[:] = number % 251
+        live[number] = buffer
+        if len(live) > 40:
+            old = rng.choice(list(live))
+            assert (live.pop(old).array == old % 251).all()
+
+
+def test_alternating_sizes_share_memory():
+    pool.empty_cache()
+    before = pool.memory_stats()["held_bytes"]
+    for step in range(200):
+        sizes = (4 << 20, 3 << 20) if step % 2 else (3 << 20, 2 << 20)
+        held = [pool.alloc(n) for n in sizes]
+        assert held[0].ptr != held[1].ptr
+        del held
+    assert pool.memory_stats()["held_bytes"] - before <= 1.5 * (7 << 20)
+
+
+def test_statistics_and_giving_back():
+    pool.empty_cache()
+    before = pool.memory_stats()
+    buffer = pool.alloc(10 << 20)
+    during = pool.memory_stats()
+    assert during["held_bytes"] - before["held_bytes"] == 10 << 20
+    assert during["live_bytes"] - before["live_bytes"] == 10 << 20
+    assert pool.empty_cache() == 0
+    del buffer
+    after = pool.memory_stats()
+    assert after["cached_bytes"] - before["cached_bytes"] == 10 << 20
+    assert pool.empty_cache() >= 10 << 20
+    assert pool.memory_stats()["held_bytes"] == before["held_bytes"]
+
+
+def test_too_much_memory():
+    with pytest.raises(MemoryError, match="jitgrad holds"):
+        pool.alloc(1 << 60)
+    assert pool.alloc(100).nbytes == 100
