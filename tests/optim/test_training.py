@@ -1,5 +1,7 @@
 """Rooms together: a classifier trains on the built-in digits, compiled, without reading a value."""
 
+import gc
+
 import jitgrad as jg
 from jitgrad import nn
 from jitgrad.utils.data import DataLoader, TensorDataset
@@ -29,3 +31,49 @@ def test_digits(compiled):
     with jg.no_grad():
         right = (net.eval()(images).argmax(1) == labels).float().mean().item()
     assert losses[0].item() > 2 and losses[-1].item() < 0.6 and right > 0.85
+
+
+def losses(mode):
+    """Losses of a few steps through most of the room's parts."""
+    with jg.mode(mode):
+        jg.manual_seed(0)
+        data = TensorDataset(jg.randn(24, 5), jg.randint(0, 3, (24,)))
+        net = nn.Sequential(nn.Linear(5, 4), nn.LayerNorm(4), nn.GELU(), nn.Dropout(0.2))
+        net.append(nn.Linear(4, 3))
+        optimizer = jg.optim.AdamW(net.parameters(), lr=0.05)
+        criterion, out = nn.CrossEntropyLoss(label_smoothing=0.1), []
+        for inputs, targets in DataLoader(data, batch_size=8, shuffle=True):
+            optimizer.zero_grad()
+            loss = criterion(net(inputs), targets)
+            loss.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+            out.append(loss.item())
+        return out
+
+
+def test_modes_have_the_same_bits():
+    assert losses("lazy") == losses("eager")
+
+
+def test_steps_leave_nothing_behind(compiled):
+    """No reference cycles: with the collector off, live objects stand still."""
+    net = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.1), nn.Linear(4, 2))
+    optimizer = jg.optim.Adam(net.parameters())
+    inputs = jg.ones(8, 4)
+
+    def steps(count):
+        for _ in range(count):
+            optimizer.zero_grad()
+            (net(inputs) ** 2).mean().backward()
+            optimizer.step()
+        return len(gc.get_objects())
+
+    steps(5)
+    gc.collect()
+    gc.disable()
+    try:
+        before = steps(5)
+        assert steps(100) <= before + 20
+    finally:
+        gc.enable()
