@@ -14,6 +14,8 @@ from jitgrad.runtime import build, interpret
 
 DTYPES = interpret.DTYPES
 _SCRATCH = 1 << 16
+# max_f32 is the run's in `reduce` and the scalar one in `intrinsics`
+_MODULES = "math math64 arith reduce random scan sort gather intrinsics".split()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Kernel:
 
 
 def module_of(name):
-    """The module of kernels/ that defines `name`."""
-    for module in ("math", "math64", "arith", "reduce", "random", "scan", "sort", "gather"):
+    """The first module of kernels/ that has `name`."""
+    for module in _MODULES:
         if hasattr(importlib.import_module(f"jitgrad.kernels.{module}"), name):
             return module
     raise LookupError(name)

@@ -1,0 +1,105 @@
+"""Random numbers: published Philox vectors, a golden file of our format, blocks == elements."""
+
+import numpy as np
+import pytest
+
+from jitgrad.kernels import random
+
+from .harness import DTYPES, compiled, same, twin
+
+SEED, DRAW = 0x123456789ABCDEF, 77
+
+
+def fill(name, lo, hi, suffix):
+    """Elements lo..hi by the block form."""
+    body = f"fill_{name}(o, lo + first, hi, {SEED}, {DRAW})"
+    run = compiled(body, [f"fill_{name}"], [("o", f"{suffix}*"), ("first", "i64")])
+    result = np.zeros(hi - lo, DTYPES[suffix])
+    run(result, lo, hi)
+    return result
+
+
+@pytest.mark.parametrize(
+    "words, want",
+    [
+        ([0] * 6, "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+        ([0xFFFFFFFF] * 6, "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+        (
+            [0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344, 0xA4093822, 0x299F31D0],
+            "d16cfe09 94fdcceb 5001e420 24126ea1",
+        ),
+    ],
+)
+def test_philox_gives_the_published_vectors(words, want):
+    got = random.philox(*map(np.uint64, words))
+    assert " ".join(f"{int(word):08x}" for word in got) == want
+
+
+def test_layout_of_words():
+    """Element i takes counter (i // 64) * 16 + i % 16, word (i // 16) % 4."""
+    bits = twin("bits_i32")
+    for i in (0, 1, 15, 16, 17, 33, 63, 64, 100, 1000, 2**36 + 5):
+        word = twin("words")(SEED, DRAW, (i // 64) * 16 + i % 16)[(i // 16) % 4]
+        assert bits(SEED, DRAW, i) == word
+        assert twin("uniform_f32")(SEED, DRAW, i) == (int(word) & 0xFFFFFFFF) // 2**8 / 2**24
+
+
+def test_format_stays(golden):
+    """The numbers of a seed never change between versions."""
+    lines = []
+    for name in ("uniform_f32", "uniform_f64", "normal_f32", "normal_f64"):
+        values = [twin(name)(SEED, DRAW, i) for i in (0, 1, 16, 31, 32, 48, 63, 64, 12345)]
+        lines.append(f"{name} " + " ".join(float(v).hex() for v in values))
+    values = [twin("randint_i64")(SEED, DRAW, i, -5, 2**40) for i in (0, 16, 32, 99)]
+    lines.append("randint_i64 " + " ".join(map(str, values)))
+    values = [twin("randbits_i64")(SEED, DRAW, i) for i in (0, 16, 32, 99)]
+    lines.append("randbits_i64 " + " ".join(map(str, values)))
+    golden("random.txt", "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("name", ["uniform_f32", "uniform_f64", "normal_f32", "normal_f64"])
+def test_blocks_equal_elements_compiled_and_python(name):
+    suffix = name[-3:]
+    one = f"for i in range(lo, hi):\n    o[i] = {name}({SEED}, {DRAW}, i)"
+    run = compiled(one, [name], [("o", f"{suffix}*")])
+    elements = np.zeros(300, DTYPES[suffix])
+    run(elements, 300)
+    assert same(fill(name, 0, 300, suffix), elements)
+    assert same(fill(name, 70, 131, suffix), elements[70:131])
+    assert same(fill(name, 3, 9, suffix), elements[3:9])
+    python = [twin(name)(SEED, DRAW, i) for i in range(150)]
+    assert same(np.array(python), elements[:150])
+    block = np.zeros(100, DTYPES[suffix])
+    twin(f"fill_{name}")(block, 20, 120, SEED, DRAW)
+    assert same(block, elements[20:120])
+
+
+def test_uniforms_fill_the_unit_interval():
+    for suffix in ("f32", "f64"):
+        x = fill(f"uniform_{suffix}", 0, 100_000, suffix)
+        assert x.min() >= 0 and x.max() < 1
+        counts = np.histogram(x, 50, (0, 1))[0]
+        assert ((counts - 2000) ** 2 / 2000).sum() < 100  # chi squared, 49 degrees of freedom
+
+
+def test_normals_have_the_moments():
+    for suffix in ("f32", "f64"):
+        x = fill(f"normal_{suffix}", 0, 100_000, suffix).astype(np.float64)
+        assert abs(x.mean()) < 0.01 and abs(x.std() - 1) < 0.01
+        assert abs((x**3).mean()) < 0.05 and abs((x**4).mean() - 3) < 0.1
+        assert abs(np.corrcoef(x[:-16], x[16:])[0, 1]) < 0.01
+
+
+def test_integers():
+    body = f"fill_randint_i64(o, lo, hi, {SEED}, {DRAW}, start, extent)"
+    params = [("o", "i64*"), ("start", "i64"), ("extent", "i64")]
+    run = compiled(body, ["fill_randint_i64"], params)
+    x = np.zeros(100_000, np.int64)
+    run(x, -5, 11, x.size)
+    counts = np.bincount(x + 5, minlength=11)
+    assert counts.size == 11 and ((counts - 9090.9) ** 2 / 9090.9).sum() < 40
+    run(x, -(2**62), 2**63 - 1, x.size)
+    for i in (0, 16, 40):
+        high, low = (int(w) & 0xFFFFFFFF for w in random._bits_64(SEED, DRAW, i))
+        assert x[i] == ((high << 32 | low) * (2**63 - 1) >> 64) - 2**62
+    assert x[70] == twin("randint_i64")(SEED, DRAW, 70, -(2**62), 2**63 - 1)
