@@ -179,8 +179,8 @@ def _compile_all(pending):
         counters.compile_s += spent + seconds
         _keep(kernel, key, address, compile_s=spent + seconds)
     if failure:
-        kernel, error = failure
-        raise CompileError(f"kernel {kernel.name} does not compile: {error}") from error
+        kernel, cause = failure
+        raise CompileError(f"kernel {kernel.name} does not compile: {cause}") from cause
 
 
 def _finish(lowered, key):

@@ -11,7 +11,7 @@ import linecache
 import numpy as np
 
 ERROR_BYTES = 64  # the error slot, int64[4], right before a thread's scratch
-DTYPES = {
+DTYPES: dict[str, np.dtype] = {
     "f32": np.dtype(np.float32),
     "f64": np.dtype(np.float64),
     "i8": np.dtype(np.int8),

@@ -58,7 +58,7 @@ def define(name, function):
 
 def unknown(names):
     """Those of `names` that this process cannot resolve."""
-    _initialise()
+    _engine()  # from its making on LLVM sees the symbols of the process itself
     return [name for name in names if not llvm.address_of_symbol(name)]
 
 

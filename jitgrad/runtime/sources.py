@@ -91,9 +91,12 @@ def _numba_version():
     spec = importlib.util.find_spec("numba")
     if spec is None or not spec.origin:
         raise ModuleNotFoundError("jitgrad needs numba: pip install numba")
-    path = os.path.join(os.path.dirname(spec.origin), "_version.py")
-    text = spec.loader.get_data(path).decode()
-    return re.search(r'"version": "([^"]+)"', text)[1]
+    return re.findall(r'"version": "([^"]+)"', _beside(spec, "_version.py"))[0]
+
+
+def _beside(spec, file):
+    """The text of a file beside a module; its loader also reads from zip files."""
+    return spec.loader.get_data(os.path.join(os.path.dirname(spec.origin), file)).decode()
 
 
 def _digest(parts):
@@ -113,11 +116,9 @@ def _shape(params):
     ]
 
 
-def _text(package, file):
-    """A source file of a package; the loader also reads from zip files."""
-    module = importlib.import_module(package)
-    folder = os.path.dirname(module.__file__)
-    return module.__loader__.get_data(os.path.join(folder, file)).decode()
+def _text(module, file):
+    """A source file beside `module`."""
+    return _beside(importlib.import_module(module).__spec__, file)
 
 
 def _statements(source):

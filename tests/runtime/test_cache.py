@@ -82,6 +82,12 @@ def test_a_second_process_compiles_nothing_and_imports_no_numba(directory):
     assert samples.python(code, directory).split() == ["0", compiled, "False"]
 
 
+def test_a_kernel_that_calls_the_c_library_is_loaded_first(directory):
+    code = USE + "from jitgrad.runtime import threads\nbuild.get(threads._Driver)\n" + TELL
+    assert samples.python(code, directory).split() == ["1", "0", "True"]
+    assert samples.python(code, directory).split() == ["0", "1", "False"]
+
+
 def test_an_unknown_external_symbol_is_a_miss(directory, monkeypatch):
     kernel = samples.kernel("alone", "y[i] = x[i] + np.float32(3)", [("x", "f32*"), ("y", "f32*")])
     key = build.get(kernel).key
