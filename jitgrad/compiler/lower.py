@@ -281,8 +281,9 @@ class Lowering:
         order = tuple([a for a in range(rank) if a not in axes] + axes)
         if order == tuple(range(rank)) or not kept or min(axes) > max(kept):
             read = self.access((value, moves), dims, i)
+            reads = rules.one_hot(name, read, axes, self) or [read]
             return self.value(
-                "reduce", name, node.dtype, self.dims[i], [read], tuple(axes), i, mode="row"
+                "reduce", name, node.dtype, self.dims[i], reads, tuple(axes), i, mode="row"
             ), ()
         turned = tuple(dims[a] for a in order)
         read = self.access((value, (*moves, ("permute", order, ("static", (order,))))), turned, i)

@@ -47,6 +47,7 @@ class Nest:
         self.inline_values = inline
         self.stored = stored
         self.barriers: set[int] = set()
+        self.picking = False  # the column is a row's number: see Writer.picked
         refs = self._references()
         n = len(group.domain)
         fixed = group.split
@@ -172,7 +173,7 @@ class Nest:
 
     def level_of(self, axis: tuple[int, ...]) -> str:
         """Where an axis's variable lives."""
-        return "col" if axis[0] >= self.split else "row"
+        return "col" if axis[0] >= self.split and not self.picking else "row"
 
     def address(self, a: Access, at: Positions) -> Terms:
         """Index of an access for a reader at positions `at`."""

@@ -49,7 +49,7 @@ def stages(w: Writer) -> None:
             w.loop.append(f"{slot}[{w.column()}] = {w.value(v, group.place[v])}")
         for v in reduces:
             if nest.stage[v] == s:
-                finals.append(reduce_row(w, v, everything))
+                finals += reduce_row(w, v, everything)
         for v in w.stored:
             if nest.stage[v] == s and v.kind != "reduce" and w.level(group.place[v]) == "col":
                 w.store(v, group.place[v])
@@ -62,13 +62,17 @@ def stages(w: Writer) -> None:
                 w.store(v, group.place[v])
 
 
-def reduce_row(w: Writer, v: Value, everything: tuple[int, ...]) -> str:
-    """The line after the loop that finishes a reduction of the row."""
+def reduce_row(w: Writer, v: Value, everything: tuple[int, ...]) -> list[str]:
+    """The lines after the loop that finish a reduction of the row."""
     access = v.inputs[0]
     source = access.value
     suffix = source.dtype.suffix
     n = w.size(w.nest.classes(w.nest.cols))
     name = w.fresh(v.op)
+    if len(v.inputs) == 2:
+        lines = w.picked(v, name, everything)
+        w.memo[v, w.group.place[v]] = name
+        return lines
     w.memo[v, w.group.place[v]] = name
     run = direct_run(w, access, everything)
     if run is None:
@@ -80,7 +84,7 @@ def reduce_row(w: Writer, v: Value, everything: tuple[int, ...]) -> str:
             operand = w.read(access, everything)
             run = scratch_row(w, v, suffix)
             w.loop.append(f"{run}[{w.column()}] = {operand}")
-    return f"{name} = {w.over_run(f'{v.op}_{suffix}')}({run}, {n})"
+    return [f"{name} = {w.over_run(f'{v.op}_{suffix}')}({run}, {n})"]
 
 
 def direct_run(w: Writer, access: Access, everything: tuple[int, ...]) -> str | None:

@@ -76,6 +76,40 @@ def apply(node: Node, reads: list[Access], low: Lowering, i: int) -> Access | No
     return None
 
 
+def one_hot(op: str, read: Access, axes: list[int], low: Lowering) -> list[Access] | None:
+    """sum_j where(j == i, f(j), 0) = f(i) + 0 (0 for i out of range), bit for bit.
+
+    Answers with the accesses of f and i, which the row kernel evaluates at one column.
+    """
+    chosen = read.value
+    if op != "sum" or read.moves or len(axes) != 1:
+        return None
+    minus = chosen.op == "neg" and not chosen.inputs[0].moves
+    if minus:  # the zeros become -0, which add up to 0 all the same
+        chosen = chosen.inputs[0].value
+    if chosen.op != "where":
+        return None
+    condition, value, other = chosen.inputs
+    hit = condition.value
+    if chosen.dtype.kind != "f" or hit.op != "eq" or condition.moves or not _is(other, 0):
+        return None
+    if other.value.kind != "const" or str(other.value.attrs[0]).startswith("-"):
+        return None
+    for counter, index in (hit.inputs, hit.inputs[::-1]):
+        if counter.value.kind != "iota" or index.value.kind in ("iota", "random"):
+            continue
+        at, by = counter.injection(), index.injection()
+        if at is None or by is None or at.get(counter.value.attrs) != axes[0]:
+            continue
+        if axes[0] not in by.values():
+            low.graph.fired.append("sum of a one-hot = its one number")
+            if minus:
+                neg = low.value("map", "neg", value.value.dtype, value.dims, [value], None, 0)
+                value = Access(neg, (), value.dims)
+            return [value, index]
+    return None
+
+
 def shorten(moves: tuple[Move, ...], low: Lowering) -> tuple[Move, ...]:
     """Two permutes become one, identity permutes vanish."""
     if len(moves) >= 2 and moves[-1][0] == moves[-2][0] == "permute":

@@ -115,7 +115,7 @@ class Writer:
 
     def level(self, at: tuple[int, ...]) -> str:
         """The outermost level at which domain positions `at` are known."""
-        if any(p >= self.nest.split for p in at):
+        if any(p >= self.nest.split for p in at) and not self.nest.picking:
             return "col"
         return "row" if at or self.nest.one_row else "top"
 
@@ -290,6 +290,23 @@ class Writer:
             n = self.size(self.nest.classes([axis]))
             text = f"({text}) * {n} + {name}" if text else name
         return text or "0"
+
+    def picked(self, v: Value, name: str, everything: tuple[int, ...]) -> list[str]:
+        """Lines that give `name` the row's value at one column (0 where there is none)."""
+        value, index_at = v.inputs
+        index = self.read(index_at, everything)
+        nest, (axis,) = self.nest, self.nest.cols
+        n = self.size(nest.classes([axis]))
+        zero = self.constant(0, v.dtype)
+        before = (self.row, self.memo, self.saved, nest.variables[axis])
+        self.row, self.memo, self.saved = [], dict(self.memo), {}
+        nest.variables[axis], nest.picking = index, True
+        text = self.read(value, everything)
+        inner = [*self.row, f"{name} = {text} + {zero}"]
+        self.row, self.memo, self.saved, nest.variables[axis] = before
+        nest.picking = False
+        test = f"if {index} >= 0 and {index} < {n}:"
+        return [f"{name} = {zero}", test, *[TAB + line for line in inner]]
 
     # -- stores ---------------------------------------------------------------------------------
 

@@ -3,9 +3,11 @@
 Job: PyTorch's Tensor over the recorded graph. Entry: `Tensor`, `api`. May import: ir, ops, runtime.
 """
 
+from jitgrad.frontend.composing import composed
 from jitgrad.frontend.indexing import checked_index
 from jitgrad.frontend.methods import FUNCTIONS
 from jitgrad.frontend.pending import flush_all, soft_flush
 from jitgrad.frontend.tensor import Tensor
+from jitgrad.frontend.types import slot
 
-__all__ = ["FUNCTIONS", "Tensor", "checked_index", "flush_all", "soft_flush"]
+__all__ = ["FUNCTIONS", "Tensor", "checked_index", "composed", "flush_all", "slot", "soft_flush"]

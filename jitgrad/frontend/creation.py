@@ -352,6 +352,8 @@ def arange(
     n = math.ceil((end - start) / step)
     if n < 0:
         raise RuntimeError("arange: upper bound and lower bound inconsistent with step sign")
+    if dtype is dt.int64 and start == 0 and step == 1:  # a counter that fuses with its readers
+        return finish(wrap(apply.make_source("iota", shape=(n,), axis=0)), requires_grad)
     kind = dt.float64 if dtype.kind == "f" else dt.int64
     values = start + step * np.arange(n, dtype=kind.np)
     return finish(wrap(owned(values.astype(dtype.np))), requires_grad)

@@ -242,16 +242,20 @@ class _Gather:
         assign(self.base, permute(new, *back))
 
 
-def checked_index(index: Any, size: int, what: str) -> Any:
-    """An int64 index, negative numbers counted from the end; IndexError outside [-size, size)."""
+def checked_index(index: Any, size: int, what: str, wrap: bool = True) -> Any:
+    """An int64 index, negative numbers counted from the end; IndexError outside [-size, size).
+
+    Without `wrap` negative numbers are out of range too.
+    """
     index = cast(index, dt.int64)
-    return _checked(index, size, what)
+    return _checked(index, size, what, wrap)
 
 
 @composed
-def _checked(index: Any, size: int, what: str) -> Any:
-    wrapped = ops.where(ops.lt(index, 0), index + size, index)
-    return ops.RECORDERS["check_index"](wrapped, size, what=what)
+def _checked(index: Any, size: int, what: str, wrap: bool) -> Any:
+    if wrap:
+        index = ops.where(ops.lt(index, 0), index + size, index)
+    return ops.RECORDERS["check_index"](index, size, what=what)
 
 
 def _nonzero(mask: Any, shape: tuple[int, ...], axis: int) -> list[Any]:

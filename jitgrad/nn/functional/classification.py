@@ -5,6 +5,7 @@ other sums over the classes, and the gradient needs no scatter.
 """
 
 import jitgrad as jg
+from jitgrad.frontend import composed, slot
 from jitgrad.nn.functional._index import checked
 from jitgrad.nn.functional._reduction import check, legacy, reduce
 
@@ -106,10 +107,11 @@ def _check_shapes(input, target, weight):
         )
 
 
+@composed
 def _pick(input, target, weight, ignore_index):
     """(input at the target class, its weight: None where all are 1), both 0 where ignored."""
     _check_shapes(input, target, weight)
-    dim, classes = _class_dim(input), _classes(input)
+    dim, classes = _class_dim(input), slot(_classes(input))
     kept = target != ignore_index
     index = checked(jg.where(kept, target, 0), classes, "target class")
     chosen = _along_classes(jg.arange(classes, device=input.device), input) == index.unsqueeze(dim)
