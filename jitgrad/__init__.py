@@ -12,7 +12,9 @@ from pathlib import Path
 
 __version__ = "0.1.0"
 
-_ROOMS = frozenset(["autograd", "debug", "nn", "optim", "serialization", "utils", "vision"])
+_ROOMS = frozenset(
+    ["autograd", "debug", "nn", "optim", "serialization", "testing", "utils", "vision"]
+)
 _ELSEWHERE = {
     "empty_cache": "runtime.pool",
     "get_num_threads": "runtime.threads",
