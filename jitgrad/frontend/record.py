@@ -115,7 +115,7 @@ def finished(state: State, here: Place | None, node: Node, edge: Any, depth: int
     storage.edge = edge
     storage.version = 0
     storage.depth = depth
-    storage.external = storage.frozen = None
+    storage.external = None
     t = new(tensor_class)
     t._storage = t._track = storage
     t._view = t._box = None
@@ -395,6 +395,7 @@ def view(t: Any, name: str, attrs: tuple[Any, ...]) -> Any:
     seen = View(chain, edge, root)
     if old is not None and old.place is not None:
         place = place_of(t._shape, old.place[0], ((name, attrs),))
+        seen.frozen = old.frozen
         seen.place = place and (place[0], old.place[1] + place[1])
     return make(tensor_class, t._storage, track, seen, shape, t._dtype)
 
@@ -411,9 +412,11 @@ def check_writable(t: Any, name: str) -> None:
             f"{name}: {what} that requires grad is being used in an in-place operation; "
             "do it under no_grad(), or on a clone"
         )
-    if t._storage.frozen is not None:
-        raise NotImplementedError(f"{name}: writing to {t._storage.frozen}; write to its base")
-    if t._view is not None and overlaps(t._shape, t._place()[0]):
+    if t._view is None:
+        return
+    if t._view.frozen is not None:
+        raise NotImplementedError(f"{name}: writing to {t._view.frozen}; write to its base")
+    if overlaps(t._shape, t._place()[0]):
         raise RuntimeError(
             f"{name}: unsupported operation: more than one element of the written-to tensor of "
             f"shape {tuple(t._shape)} refers to a single memory location; clone() it first"

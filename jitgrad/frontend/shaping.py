@@ -320,15 +320,27 @@ def diagonal(self: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     if a == b:
         raise RuntimeError(f"diagonal: dimensions cannot be identical {dim1}, {dim2}")
     strides, start = self._place()
+    steps = diagonal_chain(self._shape, offset, a, b)
     out = self
-    for name, attrs in diagonal_chain(self._shape, offset, a, b):
+    for name, attrs in steps:
         out = view(out, name, attrs)
-    if out._shape[-1]:  # joining the two axes leaves gaps that only the diagonal steps over
-        first = offset * strides[b] if offset >= 0 else -offset * strides[a]
-        rest = tuple(s for i, s in enumerate(strides) if i not in (a, b))
-        out._view.place = ((*rest, strides[a] + strides[b]), start + first)
-    if self._storage.node is None:
-        out._storage.frozen = "a diagonal of NumPy's memory"
+    count, seen = out._shape[-1], out._view
+    first = offset * strides[b] if offset >= 0 else -offset * strides[a]
+    rest = [i for i in range(n) if i not in (a, b)]
+    step = strides[a] + strides[b]
+    seen.place = ((*(strides[i] for i in rest), step), start + first if count else start)
+    base = self._storage.node
+    if base is None:
+        seen.frozen = "a diagonal of NumPy's memory"
+    elif n == 2:  # along the storage the diagonal is one slice, whatever was done to the matrix
+        at = start + first if count else 0
+        seen.chain = (("reshape", ((base.size,),)), ("slice", ((at,), (step,), (count,))))
+    else:
+        moved = [*rest, a, b]
+        shape = tuple(self._shape[i] for i in moved)
+        flat = (*shape[:-2], shape[-2] * shape[-1])
+        if reshaped_strides(shape, tuple(strides[i] for i in moved), flat) is None:
+            seen.frozen = "the diagonals of a stack of matrices with gaps between their rows"
     return out
 
 

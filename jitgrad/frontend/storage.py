@@ -31,11 +31,10 @@ class Storage:
     """A value Node and its Edge; also the `Track` of the Tensor that made it.
 
     `version` counts writes. `depth` is how many pending ops lie below the value. `external` is the
-    NumPy array that holds the values instead of a node. `frozen` says why writes are refused: the
-    Tensor is a view in PyTorch, but a copy here.
+    NumPy array that holds the values instead of a node.
     """
 
-    __slots__ = ("__weakref__", "depth", "edge", "external", "frozen", "node", "version")
+    __slots__ = ("__weakref__", "depth", "edge", "external", "node", "version")
 
     def __init__(self, node: Node | None, edge: Any = None, external: Any = None) -> None:
         self.node = node
@@ -43,7 +42,6 @@ class Storage:
         self.version = 0
         self.depth = 0
         self.external = external
-        self.frozen: str | None = None
 
     @property
     def shape(self) -> Shape:
@@ -72,12 +70,14 @@ class View:
 
     `edge` is its history, derived from `root`, the storage's history at that moment; when the
     storage is written with gradient on, `root` is out of date and the history is derived anew.
+    `frozen` says why writes are refused.
     """
 
-    __slots__ = ("chain", "edge", "place", "root")
+    __slots__ = ("chain", "edge", "frozen", "place", "root")
 
     def __init__(self, chain: Chain, edge: Any = None, root: Any = None) -> None:
         self.chain = chain
         self.edge = edge
         self.root = root
+        self.frozen: str | None = None
         self.place: Any = None  # strides and offset, when asked for
