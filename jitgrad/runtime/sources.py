@@ -35,7 +35,8 @@ _COMMENT = re.compile(r"^\s*#.*\n", re.MULTILINE)
 
 def key(kernel):
     """The hash under which `kernel`'s machine code is kept."""
-    return _digest([body(kernel), repr(_shape(kernel.params)), environment(), *needs(kernel)])
+    texts = [_text_hash(*place) for place in needs(kernel)]
+    return _digest([body(kernel), repr(_shape(kernel.params)), environment(), *texts])
 
 
 def body(kernel):
@@ -46,25 +47,46 @@ def body(kernel):
 
 
 def needs(kernel):
-    """The texts of the kernels/ functions and constants that `kernel` reaches, in fixed order."""
+    """(module, name) of the kernels/ functions and constants that `kernel` reaches, sorted."""
     own = _Module(kernel.source, "kernel")
-    reached, stack = {}, [(own, name) for name in own.texts if name != "*"]
+    reached = set()
+    for name in own.texts:
+        if name != "*":
+            for place in own.uses(name):
+                reached |= _reach(*place)
+    return sorted(reached)
+
+
+def forget():
+    """Read the sources anew."""
+    for function in (_module, _reach, _text_hash, environment):
+        function.cache_clear()
+
+
+@functools.cache
+def _reach(module, name):
+    """All that a name of a kernels/ module depends on, itself included."""
+    reached, stack = set(), [(module, name)]
     while stack:
-        module, name = stack.pop()
-        if (module.name, name) in reached:
-            continue
-        reached[module.name, name] = module.texts.get(name, "")
-        for other, target in module.uses(name):
+        other, target = stack.pop()
+        known = _module(other)
+        while known and target not in known.texts and target in known.imports:
+            other, target = known.imports[target]  # one module's name for another's
             known = _module(other)
-            while known and target not in known.texts and target in known.imports:
-                other, target = known.imports[target]  # one module's name for another's
-                known = _module(other)
-            if known is None:
-                continue
-            # A name defined in a way this cannot see depends on the whole file.
-            stack.append((known, target if target in known.texts else "*"))
-            stack.extend((known, part) for part in known.always)
-    return [f"{m}.{n}:{t}" for (m, n), t in sorted(reached.items()) if m != "kernel"]
+        if known is None:
+            continue
+        if target not in known.texts:
+            target = "*"  # defined in a way this cannot see: depend on the whole file
+        if (other, target) not in reached:
+            reached.add((other, target))
+            stack.extend(known.uses(target))
+            stack.extend((other, part) for part in known.always)
+    return frozenset(reached)
+
+
+@functools.cache
+def _text_hash(module, name):
+    return _digest([module, name, _module(module).texts[name]])
 
 
 @functools.cache
@@ -181,15 +203,12 @@ class _Module:
         return found
 
 
-_own_modules: dict[str, _Module] = {}
-
-
 @functools.cache
 def _module(name):
-    if name == "kernel":
+    """A kernels/ module by its dotted name; None if there is none."""
+    if not name.startswith(_PACKAGE + "."):
         return None
-    short = name.removeprefix(_PACKAGE + ".")
     try:
-        return _Module(_text(_PACKAGE, short.replace(".", "/") + ".py"), name)
+        return _Module(_text(_PACKAGE, name.removeprefix(_PACKAGE + ".") + ".py"), name)
     except FileNotFoundError:
         return None
