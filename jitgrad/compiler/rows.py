@@ -8,7 +8,8 @@ from __future__ import annotations
 from jitgrad.compiler.groups import carried
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import decompose, indent
-from jitgrad.compiler.source import TAB, Writer, costly
+from jitgrad.compiler.saves import Saves
+from jitgrad.compiler.source import TAB, Writer
 from jitgrad.compiler.values import Access, Value
 
 
@@ -33,7 +34,8 @@ def stages(w: Writer) -> None:
     """Write row values and column loops, stage after stage, into `w.row`."""
     group, nest = w.group, w.nest
     everything = tuple(range(len(group.domain)))
-    plan = plan_saves(w)
+    plan = Saves(w)
+    w.kept = dict.fromkeys(plan.loads, "")
     reduces = [v for v in group.values if v.kind == "reduce"]
     last = max(nest.stage.values()) + 1
     for s in range(last + 1):
@@ -43,8 +45,8 @@ def stages(w: Writer) -> None:
                 w.store(v, group.place[v])
         w.loop, w.loop_memo = [], {}
         finals: list[str] = []
-        for v in plan.get(s, ()):
-            slot = scratch_row(w, v)
+        for v in plan.values.get(s, ()):
+            slot = w.scratch_row(v.op, v.dtype.suffix)
             w.saved[v] = slot
             w.loop.append(f"{slot}[{w.column()}] = {w.value(v, group.place[v])}")
         for v in reduces:
@@ -82,8 +84,10 @@ def reduce_row(w: Writer, v: Value, everything: tuple[int, ...]) -> list[str]:
         else:
             assert w.loop is not None
             operand = w.read(access, everything)
-            run = scratch_row(w, v, suffix)
-            w.loop.append(f"{run}[{w.column()}] = {operand}")
+            run = w.kept_run(access, everything)
+            if run is None:
+                run = w.scratch_row(v.op, suffix)
+                w.loop.append(f"{run}[{w.column()}] = {operand}")
     return [f"{name} = {w.over_run(f'{v.op}_{suffix}')}({run}, {n})"]
 
 
@@ -96,73 +100,9 @@ def direct_run(w: Writer, access: Access, everything: tuple[int, ...]) -> str | 
     cols = [t for t in terms.parts if t.level == "col"]
     if len(w.nest.cols) != 1 or len(cols) != 1 or cols[0].stride is not None or cols[0].sizes:
         return None
+    if ("load", access.key(), terms.key) in w.kept:
+        return None
     pointer = w.pointer(access)
     rows = type(terms)(tuple(t for t in terms.parts if t.level != "col"))
     index, _ = w.index(pointer, access, rows)
     return f"{w.function('at')}({pointer}, {index})"
-
-
-def scratch_row(w: Writer, v: Value, suffix: str | None = None) -> str:
-    """Scratch for one value per column."""
-    dtype = suffix or v.dtype.suffix
-    classes = w.nest.classes(w.nest.cols)
-    name = w.fresh(f"{v.op}_row")
-    size = {"f64": 8, "i64": 8, "f32": 4, "i32": 4, "i16": 2}.get(dtype, 1)
-    if not w.scratch:
-        w.top.append("room = 0")
-    w.top.append(f"{name} = {w.function(f'view_{dtype}')}(scratch, room)")
-    w.top.append(f"room = room + ({w.size(classes)} * {size} + 63) // 64 * 64")
-    w.scratch.append((classes, size))
-    return name
-
-
-def plan_saves(w: Writer) -> dict[int, list[Value]]:
-    """Costly column values needed by a later stage, by the stage that computes them."""
-    nest, group = w.nest, w.group
-    plan: dict[int, list[Value]] = {}
-    todo: list[tuple[Value, int]] = []
-    for v in group.values:
-        if v.kind == "reduce" or v in w.stored:
-            todo.append((v, nest.stage[v]))
-    seen: set[tuple[Value, int]] = set()
-
-    def visit(v: Value, t: int) -> None:
-        if (v, t) in seen:
-            return
-        seen.add((v, t))
-        if v in w.members and v.kind != "reduce" and w.level(group.place[v]) == "col":
-            if nest.stage[v] < t and dear(v):
-                kept = plan.setdefault(nest.stage[v], [])
-                if v not in kept:
-                    kept.append(v)
-                    for a in v.inputs:
-                        visit(a.value, nest.stage[v])
-                return
-            for a in v.inputs:
-                visit(a.value, t)
-        elif nest.inline(v):
-            for a in v.inputs:
-                visit(a.value, t)
-
-    def dear(v: Value) -> bool:
-        stack = [v]
-        while stack:
-            x = stack.pop()
-            if x.kind in ("random", "gather", "matmul") or (x.kind == "map" and costly(x)):
-                return True
-            for a in x.inputs:
-                y = a.value
-                if y in w.members and y.kind != "reduce" and w.level(group.place[y]) == "col":
-                    stack.append(y)
-        return False
-
-    for v, t in sorted(todo, key=lambda p: -p[1]):
-        if v.kind == "reduce":
-            for a in v.inputs:
-                visit(a.value, t)
-        elif w.level(group.place[v]) == "col":
-            for a in v.inputs:
-                visit(a.value, t)
-    for kept in plan.values():
-        kept.sort(key=lambda v: v.id)
-    return plan

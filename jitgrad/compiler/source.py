@@ -25,6 +25,7 @@ BLOCK = 128  # columns of a unit of a column reduction
 LEVELS = 40  # of the stack that combines chunks pairwise
 TAB = "    "
 
+_BYTES = {"f32": 4, "f64": 8, "i8": 1, "i16": 2, "i32": 4, "i64": 8, "u8": 1, "b1": 1}
 _CALL = re.compile(r"\b([a-z][a-z0-9_]*)\(")
 _COSTLY = re.compile(r"\b[a-z][a-z0-9_]*\(|/|%")
 
@@ -52,6 +53,7 @@ class Writer:
         self.memo: dict[object, str] = {}
         self.loop_memo: dict[object, str] = {}
         self.saved: dict[Value, str] = {}
+        self.kept: dict[object, str] = {}  # loads that later stages repeat: their scratch
         self.stage_now = 0
         self.cost = 0
 
@@ -147,12 +149,39 @@ class Writer:
         key = ("load", access.key(), terms.key)
         name = self.recall(key)
         if name is None:
+            truth = " != 0" if access.value.dtype.kind == "b" else ""
+            if self.kept.get(key) and not self.nest.picking:
+                slot = self.kept[key]
+                name = self.fresh(f"{slot}_")
+                self.put(f"{name} = {slot}[{self.column()}]{truth}", "col")
+                return self.remember(key, "col", name)
             pointer = self.pointer(access)
             index, level = self.index(pointer, access, terms)
             name = self.fresh(pointer + "_")
-            truth = " != 0" if access.value.dtype.kind == "b" else ""
             self.put(f"{name} = {pointer}[{index}]{truth}", level)
             self.remember(key, level, name)
+            if key in self.kept and level == "col":
+                slot = self.kept[key] = self.scratch_row(pointer, access.value.dtype.suffix)
+                self.put(f"{slot}[{self.column()}] = {name}", "col")
+        return name
+
+    def kept_run(self, access: Access, at: tuple[int, ...]) -> str | None:
+        """The scratch that holds the row an access has read."""
+        value = access.value
+        if value in self.members or self.nest.inline(value) or value.kind in ("const", "scalar"):
+            return None
+        return self.kept.get(("load", access.key(), self.nest.address(access, at).key)) or None
+
+    def scratch_row(self, stem: str, dtype: str) -> str:
+        """Scratch for one value per column."""
+        classes = self.nest.classes(self.nest.cols)
+        name = self.fresh(f"{stem}_row")
+        size = _BYTES[dtype]
+        if not self.scratch:
+            self.top.append("room = 0")
+        self.top.append(f"{name} = {self.function(f'view_{dtype}')}(scratch, room)")
+        self.top.append(f"room = room + ({self.size(classes)} * {size} + 63) // 64 * 64")
+        self.scratch.append((classes, size))
         return name
 
     def index(self, stem: str, access: Access | None, terms: Terms) -> tuple[str, str]:
