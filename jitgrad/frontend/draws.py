@@ -15,8 +15,10 @@ import numpy as np
 from jitgrad import ops
 from jitgrad.frontend.composing import composed
 from jitgrad.frontend.creation import check_dtype, finish, shape_of, source, tensor
+from jitgrad.frontend.hostscalar import refuse
 from jitgrad.frontend.inplace import copy_
 from jitgrad.frontend.record import Base, cast, check_writable
+from jitgrad.frontend.state import local
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.frontend.types import check_device, slot
 from jitgrad.ir import apply
@@ -41,6 +43,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Start again from `seed`."""
+        refuse("manual_seed()")
         self._seed = int(seed) & _U64
         self._draw = 0
         return self
@@ -65,6 +68,7 @@ class Generator:
 
     def set_state(self, new_state: Tensor) -> Generator:
         """Go back to what `get_state` gave."""
+        refuse("set_state() of a generator")
         self._seed, self._draw = map(int, new_state.numpy().copy().view(np.uint64))
         return self
 
@@ -99,8 +103,11 @@ def set_rng_state(new_state: Tensor) -> None:
 
 def draw(kind: str, shape: tuple[int, ...], dtype: DType, generator: Any = None) -> Tensor:
     """A Tensor of one new draw: "uniform", "normal" or "random_bits"."""
-    seed, number = (generator or default_generator).next_draw()
+    generator = generator or default_generator
+    seed, number = generator.next_draw()
     node = apply.make_source(kind, shape=shape, dtype=dtype, seed=seed, draw=number)
+    if local.state.capture is not None:
+        local.state.capture.drew(generator, node, number)
     return source(node)
 
 

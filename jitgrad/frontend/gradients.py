@@ -168,6 +168,9 @@ def grad(
 def _accumulate(leaf: Leaf, g: Any, create: bool) -> None:
     """Add `g` to the gradient of a leaf: in place, unless it is to be differentiated again."""
     box = leaf.box
+    capture = local.state.capture
+    if capture is not None:
+        capture.box(box, leaf)
     kept = box.value
     if kept is None:
         box.value = wrap(node_of(g)) if create and not g.requires_grad else g if create else wrap(g)

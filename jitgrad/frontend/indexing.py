@@ -16,6 +16,7 @@ from jitgrad.frontend.composing import composed
 from jitgrad.frontend.creation import tensor
 from jitgrad.frontend.record import Base, assign, cast, check_writable, general, view
 from jitgrad.frontend.shaping import expand, permute, reshape
+from jitgrad.frontend.state import local
 from jitgrad.ir import dtype as dt
 from jitgrad.ir.apply import broadcast_shapes
 from jitgrad.ir.op import OPS
@@ -129,7 +130,8 @@ def _item(i: Any) -> Any:
         raise IndexError(f"index: tensors used as indices must be integer or bool, not {i._dtype}")
     if not i._shape and i._dtype is not dt.bool_ and not i.requires_grad:
         node = i._storage.node
-        if node is not None and node.realised:  # a number that is known
+        known = node is not None and node.realised and local.state.capture is None
+        if known:
             return int(i._values("index").item())
     return i
 

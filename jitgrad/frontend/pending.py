@@ -78,13 +78,17 @@ def waits(node: Node) -> bool:
 def flush_all() -> None:
     """Compute every live pending Tensor of the thread (optimizers do this at the end of a step)."""
     state = local.state
+    if state.capture is not None:
+        state.capture.deferred = True
+        return
     state.after_cut = False
     _flush_live(state)
 
 
 def soft_flush() -> None:
     """The same where nobody asked for a value, so that loops which never read stay flat."""
-    _flush_live(local.state)
+    if local.state.capture is None:
+        _flush_live(local.state)
 
 
 def _flush_live(state: State) -> None:

@@ -13,6 +13,7 @@ from weakref import ref
 import numpy as np
 
 from jitgrad.frontend import pending
+from jitgrad.frontend.hostscalar import HostFloat
 from jitgrad.frontend.rules import rule_for
 from jitgrad.frontend.state import Place, State, local, place, site
 from jitgrad.frontend.storage import Storage, Track, View
@@ -46,6 +47,8 @@ class Base:
     def _pair(self, state: State) -> tuple[Node, Any]:
         """The value and the history as they stand now."""
         view = self._view
+        if state.capture is not None:
+            state.capture.read(self._storage)
         if view is None:
             return self._storage.read((), None), self._track.edge
         return self._storage.read(view.chain, site(state)), self._edge()
@@ -169,7 +172,7 @@ _INTEGERS = [d for d in dt.ALL if d.kind in "iu"]
 _LOWEST = {d: int(np.iinfo(d.np).min) for d in _INTEGERS}
 _HIGHEST = {d: int(np.iinfo(d.np).max) for d in _INTEGERS}
 _OWN = frozenset([int, float, bool])
-_NUMBERS = frozenset([int, float, bool, Slot, IntSlot])
+_NUMBERS = frozenset([int, float, bool, Slot, IntSlot, HostFloat])
 # (op, dtype of all operands [, class of a number among them]) -> dtypes of computing and result
 _dtypes_of: dict[Any, tuple[DType, DType]] = {}
 
@@ -206,6 +209,8 @@ def elementwise(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...] = ()) -> A
     for i, a in enumerate(args):
         if isinstance(a, Base):
             storage = a._storage
+            if state.capture is not None:
+                state.capture.read(storage)
             if a._view is None and storage.node is not None:
                 node = storage.node
                 edge = a._track.edge
@@ -430,6 +435,8 @@ def assign(t: Any, value: Any) -> Any:
     where = ir_site.here() if here is None else here.site
     node, edge = value._pair(state)
     storage, seen, track = t._storage, t._view, t._track
+    if state.capture is not None:
+        state.capture.write(storage)
     depth = value._storage.depth if node.inputs else 0
     chain = () if seen is None else seen.chain
     if state.grad and (edge is not None or track.edge is not None):

@@ -42,6 +42,7 @@ class State:
     __slots__ = (
         "after_cut",
         "base",
+        "capture",
         "codes",
         "eager",
         "epoch",
@@ -62,6 +63,7 @@ class State:
         self.forced = False  # ops are recorded as coming from the site of a gradient rule
         self.base: Place | None = None  # where the composed function that is running was called
         self.step = 0  # how many ops it has recorded
+        self.capture: Any = None  # the recording of a compiled function that is going on
         self.eager = default_eager[0]
         self.pending: list[Any] = []  # weak references to Storages that may be pending
         self.limit = 1024  # length at which dead references are swept out

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jitgrad.frontend.state import local
 from jitgrad.frontend.views import Chain, numpy_view, replay
 from jitgrad.ir.apply import buffer
 from jitgrad.ir.dtype import BY_NUMPY
@@ -51,6 +52,9 @@ class Storage:
     def read(self, chain: Chain, site: Any) -> Node:
         """The value now, under the view `chain`."""
         if self.node is None:
+            capture = local.state.capture
+            if capture is not None:
+                return capture.external(self, chain, site)  # type: ignore[no-any-return]
             return snapshot(numpy_view(self.external, chain))
         return replay(self.node, chain, site) if chain else self.node
 
@@ -62,7 +66,11 @@ def snapshot(values: np.ndarray) -> Node:
 
 def owned(values: np.ndarray) -> Node:
     """A realised node that takes over `values`, which nothing else may write."""
-    return buffer(pool.wrap(values), values.shape, BY_NUMPY[values.dtype])
+    node = buffer(pool.wrap(values), values.shape, BY_NUMPY[values.dtype])
+    capture = local.state.capture
+    if capture is not None:
+        capture.made[id(node)] = node
+    return node
 
 
 class View:

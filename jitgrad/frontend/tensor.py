@@ -15,6 +15,7 @@ import numpy as np
 from jitgrad.frontend import gradients, pending
 from jitgrad.frontend import record as recording
 from jitgrad.frontend.record import Base, make, wrap
+from jitgrad.frontend.state import local
 from jitgrad.frontend.storage import Storage, Track, View
 from jitgrad.frontend.tape import Box, Handle, Leaf, Retain, add_hook
 from jitgrad.frontend.types import CPU, Size, device
@@ -202,6 +203,9 @@ class Tensor(Base):
     @property
     def grad(self) -> Tensor | None:
         """The gradient that backward has added up."""
+        capture = local.state.capture
+        if capture is not None:
+            capture.grad_box(self)
         return None if self._box is None else self._box.value
 
     @grad.setter
@@ -216,12 +220,14 @@ class Tensor(Base):
                 )
         if self._box is None:
             self._box = Box()
+        capture = local.state.capture
+        if capture is not None:
+            capture.grad_box(self)
         self._box.value = value
 
     @grad.deleter
     def grad(self) -> None:
-        if self._box is not None:
-            self._box.value = None
+        self.grad = None
 
     def retain_grad(self) -> None:
         """Keep the gradient of this result in `.grad` too."""
@@ -298,6 +304,9 @@ class Tensor(Base):
 
     def realize(self) -> Tensor:
         """Compute the values now, without copying them to the host."""
+        if local.state.capture is not None:
+            pending.flush_all()
+            return self
         node = self._storage.node
         if node is not None:
             pending.read(node, "realize")
@@ -306,6 +315,9 @@ class Tensor(Base):
     def _values(self, why: str) -> np.ndarray:
         """The values as an array that shares their memory."""
         storage = self._storage
+        capture = local.state.capture
+        if capture is not None:
+            capture.value(storage, why)
         if storage.node is None:
             base = storage.external
         else:

@@ -11,6 +11,7 @@ import numpy as np
 
 from jitgrad.frontend import pending
 from jitgrad.frontend.rules import UNUSED, Rule, rule_for
+from jitgrad.frontend.state import local
 from jitgrad.frontend.storage import Storage
 from jitgrad.frontend.tape import Edge
 from jitgrad.frontend.views import Chain, invert, numpy_view, replay
@@ -24,6 +25,10 @@ def put(storage: Storage, chain: Chain, value: Node, site: Any) -> None:
     """Replace the elements that `chain` selects; memory of NumPy is written at once."""
     base = storage.node
     if base is None:
+        capture = local.state.capture
+        if capture is not None:
+            capture.write_external(storage, chain, value, site)
+            return
         pending.flush((value,))
         np.copyto(numpy_view(storage.external, chain), value.array())
     elif not chain:

@@ -1,0 +1,117 @@
+"""The arguments of a compiled call as a hashable pattern and a flat list of Tensors.
+
+Entry: `Pattern(args, kwargs)`. Plain values stand in the pattern with their value, containers with
+their structure, anything else with its identity; Tensors with shape, dtype, strides and history.
+Imports: the recorder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from jitgrad.frontend.record import Base
+from jitgrad.frontend.tape import Leaf
+from jitgrad.ir.dtype import DType
+
+PLAIN, LEAF, HISTORY = 0, 1, 2
+ATOMS = frozenset([int, float, bool, str, bytes, complex, type(None), type(Ellipsis), DType])
+
+
+class Pattern:
+    """One call's arguments: `key` (hashable), `tensors` in order, and what the key refers to.
+
+    `batches` are the positions in `tensors` of views that are recorded as memory of their own;
+    they are arguments themselves, not items of one.
+    """
+
+    __slots__ = ("batches", "containers", "key", "objects", "tensors")
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.tensors: list[Any] = []
+        self.objects: list[Any] = []  # kept alive by whoever keeps the key
+        self.containers: list[Any] = []
+        self.batches: list[int] = []
+        top = self._top
+        key: tuple[Any, ...] = tuple([top(a) for a in args])
+        if kwargs:
+            key = (key, tuple([(k, top(v)) for k, v in kwargs.items()]))
+        if len(self.tensors) > 1:
+            key = (key, self._aliases())
+        self.key = key
+
+    def _top(self, value: Any) -> Any:
+        if not isinstance(value, Base):
+            return self._take(value)
+        tensors = self.tensors
+        if replaceable(value) and not any(t is value for t in tensors):
+            self.batches.append(len(tensors))
+            tensors.append(value)
+            return (value._shape, value._dtype, value._place()[0])
+        tensors.append(value)
+        return facts(value)
+
+    def _take(self, value: Any) -> Any:
+        if isinstance(value, Base):
+            self.tensors.append(value)
+            return facts(value)
+        kind = type(value)
+        if kind in ATOMS:
+            if kind is float and (value == 0 or value != value):
+                return (kind, repr(value))  # -0.0 is not 0.0; nan is itself
+            return (kind, value)
+        if isinstance(value, (tuple, list)):
+            self.containers.append(value)
+            return (kind, *[self._take(v) for v in value])
+        if isinstance(value, dict):
+            self.containers.append(value)
+            return (kind, *[(self._take(k), self._take(v)) for k, v in value.items()])
+        if kind is slice:
+            return (kind, self._take((value.start, value.stop, value.step)))
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            self.containers.append(value)
+            names = [f.name for f in dataclasses.fields(value)]
+            return (kind, *[(k, self._take(getattr(value, k, None))) for k in names])
+        self.objects.append(value)
+        return ("object", kind, id(value))
+
+    def _aliases(self) -> Any:
+        """Which Tensors share a storage: the first position of each one's storage."""
+        first: dict[int, int] = {}
+        out = [first.setdefault(id(t._storage), i) for i, t in enumerate(self.tensors)]
+        return tuple(out) if len(first) < len(out) else None
+
+    def unchanged(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Whether the same arguments still read the same."""
+        now = Pattern(args, kwargs)
+        return now.key == self.key and all(
+            a is b for a, b in zip(now.tensors, self.tensors, strict=True)
+        )
+
+
+def swapped(args: Any, kwargs: Any, old: list[Any], new: list[Any]) -> tuple[Any, Any]:
+    """The arguments with some Tensors replaced."""
+    table = {id(a): b for a, b in zip(old, new, strict=True)}
+    args = tuple([table.get(id(a), a) for a in args])
+    return args, {k: table.get(id(v), v) for k, v in kwargs.items()}
+
+
+def remake(kind: Any, items: list[Any]) -> Any:
+    """A list, tuple or named tuple of class `kind`."""
+    return kind(*items) if hasattr(kind, "_fields") else kind(items)
+
+
+def facts(t: Any) -> Any:
+    """What a recording may depend on in a Tensor argument, besides its values."""
+    view, edge = t._view, t._track.edge
+    history = PLAIN if edge is None else LEAF if type(edge) is Leaf else HISTORY
+    if view is not None:
+        return (t._shape, t._dtype, view.chain, t._storage.shape, history)
+    if t._storage.node is None:
+        return (t._shape, t._dtype, t._storage.external.strides, history)
+    return (t._shape, t._dtype, None, history)
+
+
+def replaceable(t: Any) -> bool:
+    """Whether `t` is a view without history, such as a batch cut from a data set."""
+    return t._view is not None and t._track.edge is None and t._storage.node is not None

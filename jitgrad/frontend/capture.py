@@ -1,0 +1,253 @@
+"""One recording of a function: it runs in lazy mode, nothing is computed, and all that it reads,
+writes, draws and returns is noted.
+
+Entry: `Capture`; while it is on, `state.capture` is it and the recorder tells it what happens.
+`Capture.finish` gives a `Recording` (see `recording`), or the reason why a later call could not do
+without Python. Imports: the recorder, pending.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from jitgrad.frontend import pending
+from jitgrad.frontend.argtree import Pattern
+from jitgrad.frontend.guards import Watch
+from jitgrad.frontend.hostscalar import Event
+from jitgrad.frontend.record import assign, make, wrap
+from jitgrad.frontend.state import State, local, site
+from jitgrad.frontend.storage import Storage, Track, View, snapshot
+from jitgrad.frontend.tape import Box, order
+from jitgrad.frontend.tensor import Tensor
+from jitgrad.frontend.views import Chain, extend, replay
+from jitgrad.frontend.writing import put
+from jitgrad.ir.node import Node
+
+
+class Capture:
+    """What one call of a compiled function does; see the module."""
+
+    def __init__(self, name: str, fn: Any, fallback: bool, pattern: Pattern) -> None:
+        self.name = name
+        self.fallback = fallback
+        self.pattern = pattern
+        self.watch = Watch(fn, pattern)
+        self.reason = ""  # why no later call can be replayed
+        self.open = False
+        self.deferred = False  # a full flush was asked for
+        self.events: list[Event] = []
+        self.draws: list[tuple[Any, Node]] = []
+        self.generators: dict[int, tuple[Any, int]] = {}
+        self.seen: dict[int, tuple[Storage, Node, int]] = {}  # storages from before
+        self.of_node: dict[int, Storage] = {}
+        self.numbers: list[Any] = []  # weak: storages that hold a number, perhaps from before
+        self.made: dict[int, Node] = {}  # memory filled from Python
+        self.shadows: dict[int, tuple[Storage, Node, Storage]] = {}  # of memory NumPy holds
+        self.boxes: dict[int, tuple[Box, Any]] = {}
+        self.batches: dict[int, tuple[int, Tensor, Any]] = {}  # storage of a stand-in -> argument
+        self._bases: set[int] = set()
+        self._start = next(order)  # leaves that are older existed before
+        self.own_boxes: set[int] = set()  # of leaves made inside
+        self.abandoned = False
+        self._state: State = local.state
+
+    # ---- on and off
+
+    def start(self) -> list[Any]:
+        """Begin; the Tensors to call the function with."""
+        state = self._state
+        tensors = list(self.pattern.tensors)
+        pending.flush_all()
+        for t in tensors:
+            node = t._storage.node
+            if node is not None and not node.realised:
+                pending.flush([node])
+        for i in self.pattern.batches:
+            tensors[i] = self._stand_in(i, tensors[i])
+        self._eager, self._modes = state.eager, (state.grad, state.inference)
+        state.eager = False
+        state.capture = self
+        self.open = True
+        self.watch.start()
+        return tensors
+
+    def _stand_in(self, i: int, t: Any) -> Any:
+        """The batch as memory of its own: then its place in the data set is no part of the key."""
+        base = t._storage.node
+        strides, offset = t._place()
+        node = Node(base.op, (), (), t._shape, t._dtype, base.device, base.site, base.data)
+        node.strides, node.offset = strides, base.offset + offset
+        out = make(type(t), Storage(node), None, None, t._shape, t._dtype)
+        out._track = out._storage
+        self.batches[id(out._storage)] = (i, out, t)
+        self._bases.add(id(t._storage))
+        return out
+
+    def stop(self) -> None:
+        """End; recording goes on as before."""
+        if self.open:
+            self.watch.stop()
+            self._state.capture = None
+            self._state.eager = self._eager
+            self.open = False
+
+    def fail(self, reason: str) -> None:
+        """Remember why this call cannot be replayed (the first reason counts)."""
+        self.reason = self.reason or reason
+
+    def abandon(self, reason: str) -> None:
+        """Go on without compiling: what was put off is computed now."""
+        self.fail(reason)
+        self.abandoned = True
+        self.stop()
+        if self.deferred:
+            pending.flush_all()
+
+    # ---- what the recorder tells
+
+    def read(self, storage: Storage) -> None:
+        """`storage` is about to be read or written."""
+        node = storage.node
+        if node is None or node.inputs or id(storage) in self.seen or id(node) in self.made:
+            return
+        if not node.realised:
+            self.numbers.append(ref(storage))
+            return
+        if id(node) in self.of_node:  # two storages hold one value now, but need not later
+            node = storage.node = _twin(node)
+        self.of_node[id(node)] = storage
+        self.seen[id(storage)] = (storage, node, storage.version)
+
+    def write(self, storage: Storage) -> None:
+        """`storage` is about to be written."""
+        if id(storage) in self._bases:
+            raise RuntimeError(
+                f"compile: {self.name} writes to memory that one of its arguments is a view of, "
+                f"at {self.line()}; pass a clone() of that argument"
+            )
+        if id(storage) in self.batches:
+            self.fail("it writes to an argument that is a view")
+        self.read(storage)
+
+    def external(self, storage: Storage, chain: Chain, where: Any) -> Node:
+        """The value of memory that NumPy holds, under a view."""
+        return replay(self._shadow(storage).node, chain, where)  # type: ignore[arg-type]
+
+    def write_external(self, storage: Storage, chain: Chain, value: Node, where: Any) -> None:
+        """A write to memory that NumPy holds; done when the function has returned."""
+        put(self._shadow(storage), chain, value, where)
+
+    def _shadow(self, storage: Storage) -> Storage:
+        found = self.shadows.get(id(storage))
+        if found is None:
+            for other, _, _ in self.shadows.values():
+                if np.may_share_memory(other.external, storage.external):
+                    raise RuntimeError(
+                        f"compile: two tensors over one NumPy array meet at {self.line()}; "
+                        "use one, or copies made by tensor()"
+                    )
+            node = snapshot(storage.external)
+            self.made.pop(id(node), None)
+            found = self.shadows[id(storage)] = (storage, node, Storage(node))
+        return found[2]
+
+    def grad_box(self, t: Any) -> Box:
+        """`.grad` of `t` is about to be read or set."""
+        if t._box is None:
+            t._box = Box()
+        self.box(t._box)
+        return t._box  # type: ignore[no-any-return]
+
+    def box(self, box: Box, leaf: Any = None) -> None:
+        """The gradient in `box` (that of `leaf`) is about to be read or set."""
+        if leaf is not None and leaf.seq > self._start:
+            self.own_boxes.add(id(box))
+        if id(box) not in self.boxes:
+            self.boxes[id(box)] = (box, box.value)
+            if box.value is not None and box.value._storage.node is not None:
+                self.read(box.value._storage)
+
+    def drew(self, generator: Any, node: Node, number: int) -> None:
+        """`generator` gave the draw `number` to `node`."""
+        self.generators.setdefault(id(generator), (generator, number))
+        self.draws.append((generator, node))
+
+    # ---- what a replay could not do
+
+    def value(self, storage: Storage, why: str) -> None:
+        """The program wants to see a value."""
+        node = storage.node
+        if node is not None and id(node) in self.made:
+            return
+        message = f"{why}() at {self.line()} reads a value in the middle of a compiled function"
+        if self.fallback:
+            self.abandon(message)
+            return
+        raise RuntimeError(
+            f"compile: {message} ({self.name}); nothing is computed before it returns. "
+            "Return the tensor and read it outside, or choose with where() instead of `if`; "
+            "compile(fallback=True) runs such a function lazily"
+        )
+
+    def refuse(self, what: str) -> None:
+        """A side effect that a replay would skip."""
+        message = f"{what} at {self.line()} inside a compiled function: later calls would skip it"
+        if self.fallback:
+            self.abandon(message)
+            return
+        raise RuntimeError(
+            f"compile: {message} ({self.name}). Call it outside, "
+            "or use compile(fallback=True), which runs such a function lazily"
+        )
+
+    def line(self) -> str:
+        """The user's line."""
+        file, number, _ = site(self._state)
+        return f"{file}:{number}"
+
+    # ---- after the call
+
+    def returned(self, t: Any) -> Any:
+        """A Tensor of the result, over the real argument where it is one's stand-in."""
+        found = self.batches.get(id(t._storage))
+        if found is None:
+            return t
+        _, stand_in, original = found
+        if t is stand_in:
+            return original
+        chain = original._view.chain
+        for name, attrs in t._view.chain if t._view is not None else ():
+            chain = extend(chain, name, attrs)
+        return make(type(t), original._storage, Track(), View(chain), t._shape, t._dtype)
+
+    def settle(self) -> None:
+        """Give arguments what was written to their stand-ins; compute what was put off."""
+        for _, stand_in, original in self.batches.values():
+            node = stand_in._storage.node
+            if node is not None and stand_in._storage.version:
+                assign(original, wrap(node))
+        for storage, before, shadow in self.shadows.values():
+            node = shadow.node
+            if node is not None and node is not before:
+                pending.flush((node,))
+                np.copyto(storage.external, node.array())
+        if self.deferred or self._eager:
+            pending.flush_all()
+
+    def modes_changed(self) -> bool:
+        """Whether the function left another gradient mode behind."""
+        return self._modes != (self._state.grad, self._state.inference)
+
+    def live(self) -> list[Storage]:
+        """Storages that hold pending values."""
+        return pending._live(self._state)
+
+
+def _twin(node: Node) -> Node:
+    out = Node(node.op, (), (), node.shape, node.dtype, node.device, node.site, node.data)
+    out.strides, out.offset = node.strides, node.offset
+    return out
+

@@ -1,0 +1,275 @@
+"""`compile`: a function of tensors, or a whole training step, recorded once and replayed.
+
+The first two calls with arguments of one pattern record; later ones check guards and make one
+native call. Entry: `compile`. Imports: captures and programs.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from jitgrad.frontend.agree import difference
+from jitgrad.frontend.argtree import HISTORY, Pattern, facts, remake, swapped
+from jitgrad.frontend.capture import Capture
+from jitgrad.frontend.guards import Guards
+from jitgrad.frontend.program import Program
+from jitgrad.frontend.record import Base
+from jitgrad.frontend.recording import Recording, Unfit
+from jitgrad.frontend.state import local
+from jitgrad.ir import apply
+from jitgrad.runtime import switches, trace
+from jitgrad.runtime.flush import flush
+from jitgrad.runtime.stats import counts
+
+KEPT = 16  # programs of one function
+PATIENCE = 3  # calls in a row that could not be replayed, before recording stops
+
+
+class Entry:
+    """What is known for one pattern of arguments and one set of guarded values."""
+
+    __slots__ = ("first", "guards", "program")
+
+    def __init__(self, first: Recording) -> None:
+        self.first: Recording | None = first
+        self.guards = Guards(list(first.watch.found.values()), [])
+        self.program: Program | None = None
+
+
+class Known:
+    """The entries of one pattern, most recent last; `lazy` says why there will be none."""
+
+    __slots__ = ("entries", "failures", "lazy", "objects")
+
+    def __init__(self, objects: list[Any]) -> None:
+        self.entries: list[Entry] = []
+        self.failures = 0
+        self.lazy = ""
+        self.objects = objects  # whose identities are part of the pattern
+
+
+class Compiled:
+    """What `compile` returns; attributes are those of the function or Module it wraps."""
+
+    def __init__(self, fn: Any, fallback: bool) -> None:
+        functools.update_wrapper(self, fn, updated=())
+        self._fn = fn
+        self._fallback = fallback
+        self._name = getattr(fn, "__qualname__", type(fn).__name__)
+        self._known: OrderedDict[Any, Known] = OrderedDict()
+        self._lock = threading.RLock()
+        self._last: Any = None
+        self._warned = False
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._fn, name)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<compiled {self._name}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        state = local.state
+        if state.capture is not None:  # part of a larger function that is being compiled
+            return self._fn(*args, **kwargs)
+        pattern = Pattern(args, kwargs)
+        key = (state.grad, state.inference, state.eager, apply._default["float"], pattern.key)
+        with self._lock:
+            known = self._known.get(key)
+            if known is None:
+                known = self._admit(key, pattern)
+            elif key is not self._last:
+                self._known.move_to_end(key)
+            self._last = key
+            tensors = pattern.tensors
+            failed: Any = None
+            for entry in reversed(known.entries):
+                program = entry.program
+                if program is None:
+                    at = entry.guards.check()
+                    if at == -1:
+                        return self._second(known, entry, pattern, args, kwargs)
+                    failed = failed or entry.guards.reason(at)
+                    continue
+                at = program.guards.check()
+                if at != -1:
+                    failed = failed or program.guards.reason(at)
+                    continue
+                why = program.fits(tensors)
+                if not why:
+                    return program.run(tensors)
+                failed = failed or (why, "", "")
+            if known.lazy:
+                return self._fn(*args, **kwargs)
+            if failed is not None:
+                self._report(*failed)
+            return self._first(known, pattern, args, kwargs)
+
+    # ---- recording
+
+    def _record(
+        self, known: Known, pattern: Pattern, args: Any, kwargs: Any
+    ) -> tuple[Any, Recording | None]:
+        """Run the function; a Recording unless Python is needed again."""
+        capture = Capture(self._name, self._fn, self._fallback, pattern)
+        try:
+            tensors = capture.start()
+            if pattern.batches:
+                args, kwargs = swapped(args, kwargs, pattern.tensors, tensors)
+            result = self._fn(*args, **kwargs)
+        except BaseException:
+            capture.stop()
+            capture.settle()
+            raise
+        return self._judge(known, capture, pattern, result, args, kwargs)
+
+    def _judge(
+        self, known: Known, capture: Capture, pattern: Pattern, result: Any, args: Any, kwargs: Any
+    ) -> tuple[Any, Recording | None]:
+        capture.stop()
+        if capture.batches:
+            result = _real(result, capture)
+        del args, kwargs
+        try:
+            if local.state.grad and any(facts(t)[-1] == HISTORY for t in pattern.tensors):
+                raise Unfit("an argument has history")
+            recording = Recording(capture, result)
+        except Unfit as unfit:
+            capture.settle()
+            known.failures += 1
+            if known.failures >= PATIENCE or "differentiated" in str(unfit) or capture.abandoned:
+                known.lazy = str(unfit)
+                if switches.debug() >= 1:
+                    trace.say(f"compile {self._name}: runs lazily: {unfit}")
+            return result, None
+        known.failures = 0
+        return result, recording
+
+    def _first(self, known: Known, pattern: Pattern, args: Any, kwargs: Any) -> Any:
+        result, recording = self._record(known, pattern, args, kwargs)
+        if recording is not None:
+            _compute(recording)
+            known.entries.append(Entry(recording))
+            self._trim()
+        return result
+
+    def _second(
+        self, known: Known, entry: Entry, pattern: Pattern, args: Any, kwargs: Any
+    ) -> Any:
+        result, recording = self._record(known, pattern, args, kwargs)
+        if recording is None:
+            known.entries.remove(entry)
+            return result
+        assert entry.first is not None
+        parted = difference(entry.first, recording)
+        if parted is not None:
+            known.entries.remove(entry)
+            _compute(recording)
+            where, one, two = parted
+            message = (
+                f"compile: {self._name} did something else in its second call, and no value that "
+                f"it read from Python explains it. First difference: {where}: {one}, then {two}. "
+                "Pass what changes as an argument"
+            )
+            if self._fallback:
+                known.lazy = message
+                return result
+            raise RuntimeError(message)
+        entry.program = Program(recording, self._name)
+        recording.capture.settle()
+        entry.first = None
+        return result
+
+    # ---- which programs are kept, and why there are several
+
+    def _admit(self, key: Any, pattern: Pattern) -> Known:
+        if self._last is not None:
+            what, was, now = _changed(self._last, key)
+            self._report(what, was, now)
+        known = self._known[key] = Known(pattern.objects)
+        return known
+
+    def _trim(self) -> None:
+        while sum(len(k.entries) for k in self._known.values()) > KEPT:
+            key, oldest = next((k, v) for k, v in self._known.items() if v.entries)
+            del oldest.entries[0]
+            if not oldest.entries and key is not self._last:
+                del self._known[key]
+            if not self._warned:
+                self._warned = True
+                what = counts.recompiles[-1]["what"] if counts.recompiles else "its arguments"
+                warnings.warn(
+                    f"compile: {self._name} has been recorded for more than {KEPT} patterns; the "
+                    f"least recently used are dropped. What varies: {what}",
+                    stacklevel=5,
+                )
+
+    def _report(self, what: str, was: str, now: str) -> None:
+        counts.recompiles.append({"function": self._name, "what": what, "was": was, "now": now})
+        if switches.debug() >= 1:
+            trace.say(f"compile {self._name}: records again: {what}: {was} -> {now}")
+
+
+def _compute(recording: Recording) -> None:
+    """All results of a recording, in one schedule."""
+    flush(recording.roots)
+    recording.capture.settle()
+
+
+def _real(value: Any, capture: Capture) -> Any:
+    """What is returned, over the real arguments in place of their stand-ins."""
+    if isinstance(value, Base):
+        return capture.returned(value)
+    if type(value) is dict:
+        return {k: _real(v, capture) for k, v in value.items()}
+    if isinstance(value, (tuple, list)):
+        return remake(type(value), [_real(v, capture) for v in value])
+    return value
+
+
+def _changed(old: Any, new: Any) -> tuple[str, str, str]:
+    """The part of the key that differs."""
+    names = ("gradient mode", "inference mode", "eager mode", "default dtype")
+    for name, a, b in zip(names, old, new, strict=False):
+        if a != b:
+            return name, str(a), str(b)
+    a, b = old[-1], new[-1]
+    path = "arguments"
+    while isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
+        at = next((i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y), None)
+        if at is None or not (isinstance(a[at], tuple) and isinstance(b[at], tuple)):
+            break
+        path, a, b = f"{path}[{at}]", a[at], b[at]
+    return path, str(a)[:120], str(b)[:120]
+
+
+def compile(fn: Callable[..., Any] | None = None, *, fallback: bool = False) -> Any:
+    """`fn` recorded once and then run without Python, with the same results bit for bit.
+
+    Works on functions of tensors, Modules and whole training steps. Calls 1 and 2 with arguments
+    of one pattern (structure, shapes, dtypes, plain values) record; later calls check that the
+    Python values which the function read are as they were, and record again when not. A value that
+    is read in the middle raises; with `fallback=True` such a function runs lazily instead. A
+    function whose results can still be differentiated runs lazily too.
+
+    >>> import jitgrad as jg
+    >>> @jg.compile
+    ... def scaled(x):
+    ...     return (x * 2).sum()
+    >>> [scaled(jg.ones(3) * i).item() for i in range(4)]
+    [0.0, 6.0, 12.0, 18.0]
+    """
+    if fn is None:
+        return lambda fn: compile(fn, fallback=fallback)
+    if not callable(fn):
+        raise TypeError(f"compile: expected a function or a Module, not {type(fn).__name__}")
+    return Compiled(fn, bool(fallback))

@@ -1,0 +1,267 @@
+"""A recorded function that runs without Python: guards, addresses, one native call, results.
+
+Entry: `Program(first, second)`, made from two recordings that agree; it computes the second.
+Imports: recordings, runtime.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jitgrad.frontend.argtree import remake
+from jitgrad.frontend.guards import Guards, content
+from jitgrad.frontend.hostscalar import HostFloat
+from jitgrad.frontend.pending import flush
+from jitgrad.frontend.record import make
+from jitgrad.frontend.recording import NewTensor, Recording
+from jitgrad.frontend.storage import Storage, Track, View
+from jitgrad.frontend.tape import Box, Edge, Leaf
+from jitgrad.ir.node import Node
+from jitgrad.ir.op import OPS
+from jitgrad.runtime.replay import Replay
+
+_BUFFER = OPS["buffer"]
+_SITE = ("<compiled>", 0, "")
+
+
+class Program:
+    """See the module. `run` may be called when `guards.check()` gives -1 and `fits` is true."""
+
+    def __init__(self, recording: Recording, owner: str) -> None:
+        r = recording
+        capture = r.capture
+        self.owner = owner
+        self.events = capture.events
+        hosts: dict[int, int] = {}  # HostFloat -> index
+        self.hosts: list[HostFloat] = []
+        sources: dict[int, int] = {}
+        for node in r.order:
+            if node.op.name == "scalar" and type(node.data) is HostFloat:
+                at = hosts.setdefault(id(node.data), len(self.hosts))
+                if at == len(self.hosts):
+                    self.hosts.append(node.data)
+                sources[id(node)] = at
+        generators = list(capture.generators.values())
+        place = {id(g): i for i, (g, _) in enumerate(generators)}
+        self.draws: list[tuple[int, int]] = []  # generator, number since the call began
+        for g, node, number in r.draws:
+            sources[id(node)] = len(self.draws)
+            self.draws.append((place[id(g)], number))
+        self.generators = [(g, g._draw - first) for g, first in generators]
+        self._wire(r)
+        self.guards = Guards(list(r.watch.found.values()), self._conditions(r))
+        inputs = [r.inputs[i] for i in self.input_order]
+        self.replay = Replay(r.roots, inputs, sources)
+        self.out = self.replay.at
+        self.writes = [(self.slot[i], self._final(v), n) for i, v, n in r.writes]
+        self.stores = [(self._final(v), shape, dtype) for v, shape, dtype in r.stores]
+        self.tensors = [(t, t.source[0] == "new", t.source[1] if t.source[0] == "new"
+                         else self.slot[t.source[1]]) for t in r.tensors]  # fmt: skip
+        self.result = r.result
+        self.boxes = [(s, c) for s, _, c in r.boxes if c != "same"]
+
+    def _final(self, value: tuple[str, Any]) -> tuple[str, Any]:
+        kind, what = value
+        return (kind, self.out[what] if kind == "out" else self.slot[what] if kind == "in" else what)
+
+    # ---- where inputs come from
+
+    def _wire(self, r: Recording) -> None:
+        kinds = ("keep", "box", "arg", "box of", "batch", "external")
+        order = sorted(range(len(r.sources)), key=lambda i: kinds.index(r.sources[i][0]))
+        self.input_order = order
+        self.slot = {i: at for at, i in enumerate(order)}
+
+        def of(kind: str) -> list[Any]:
+            return [r.sources[i][1] for i in order if r.sources[i][0] == kind]
+
+        self.kept: list[Storage] = of("keep")
+        self.held: list[Box] = of("box")
+        self.args: list[int] = of("arg")
+        self.arg_boxes: list[int] = of("box of")
+        self.batches: list[int] = of("batch")
+        self.external: list[Any] = of("external")
+        used = {id(s) for s in self.kept}
+        for s in self.external:
+            if s[0] == "keep":
+                used.add(id(s[1]))
+        self.used = used
+        tensors = r.capture.pattern.tensors
+        self.plain_args = [i for i, t in enumerate(tensors) if id(t._storage) not in used]
+        self.same_args = [(i, t._storage) for i, t in enumerate(tensors) if id(t._storage) in used]
+        self.arg_grads = [(s[1], had) for s, had, _ in r.boxes if s[0] == "box of"]
+        self.arg_leaves = [i for i, t in enumerate(tensors) if type(t._track.edge) is Leaf]
+
+    def _conditions(self, r: Recording) -> list[tuple[str, dict[str, Any], str]]:
+        """What must hold of the tensors that guards have seen."""
+        out: list[tuple[str, dict[str, Any], str]] = []
+        boxes = {id(s[1]): (s[1], had) for s, had, _ in r.boxes if s[0] == "box"}
+        for t in r.watch.tensors.values():
+            owned = t._box is not None and id(t._box) in boxes
+            if id(t._storage) not in self.used and not owned:
+                continue
+            edge = t._track.edge
+            names = {"t": t, "s": t._storage, "e": edge, "b": t._box}
+            text = "{t}._storage is not {s} or {t}._track.edge is not {e}"
+            if type(edge) is Leaf:
+                if edge.hooks or edge.after:
+                    names["c"] = content([edge.hooks, edge.after])
+                    names["content"] = content
+                    text += " or {content}([{e}.hooks, {e}.after]) != {c}"
+                else:
+                    text += " or {e}.hooks or {e}.after"
+            if owned:
+                text += " or {t}._box is not {b}"
+            out.append((text, names, f"a tensor of shape {tuple(t._shape)} or its requires_grad"))
+        for box, had in boxes.values():
+            text = "(x := {b}.value) is not None"
+            if had:
+                text = "(x := {b}.value) is None or x._view is not None or x._track.edge is not None"
+            out.append((text, {"b": box}, "whether a gradient is None"))
+        return out
+
+    def fits(self, tensors: list[Any]) -> str:
+        """Why these arguments need another program, or nothing."""
+        used = self.used
+        for i in self.plain_args:
+            if id(tensors[i]._storage) in used:
+                return "an argument shares memory with a tensor that the function reads"
+        for i, storage in self.same_args:
+            if tensors[i]._storage is not storage:
+                return "an argument no longer shares memory with a tensor that the function reads"
+        for i, had in self.arg_grads:
+            box = tensors[i]._box
+            if box is None or (box.value is not None) != had:
+                return "whether an argument's gradient is None"
+        for i in self.arg_leaves:
+            edge = tensors[i]._track.edge
+            if edge.hooks or edge.after:
+                return "a hook on an argument"
+        return ""
+
+    # ---- a call
+
+    def run(self, tensors: list[Any]) -> Any:
+        """One call."""
+        storages = [*self.kept, *[b.value._storage for b in self.held]]
+        storages += [tensors[i]._storage for i in self.args]
+        if self.arg_boxes:
+            storages += [tensors[i]._box.value._storage for i in self.arg_boxes]
+        try:
+            addresses = [s.node.data.ptr for s in storages]
+        except AttributeError:
+            flush([s.node for s in storages])
+            addresses = [s.node.data.ptr for s in storages]
+        for i in self.batches:
+            t = tensors[i]
+            storages.append(t._storage)
+            node = t._storage.node
+            if not node.realised:
+                flush([node])
+            addresses.append(node.data.ptr + (node.offset + t._place()[1]) * t._dtype.itemsize)
+        copies = []
+        for source in self.external:
+            storage = source[1] if source[0] == "keep" else tensors[source[1]]._storage
+            copies.append(np.ascontiguousarray(storage.external))
+            addresses.append(copies[-1].ctypes.data)
+            storages.append(storage)
+        for event in self.events:
+            event.values = event.fn()
+        draws = []
+        if self.generators:
+            draws = [(self.generators[g][0]._seed, self.generators[g][0]._draw + k)
+                     for g, k in self.draws]  # fmt: skip
+            for g, count in self.generators:
+                g._draw += count
+        outs = self.replay.run(addresses, [h.get() for h in self.hosts], draws)
+        return self._finish(tensors, storages, outs)
+
+    def _finish(self, tensors: list[Any], storages: list[Any], outs: list[Any]) -> Any:
+        before = None
+        for at, (kind, what), count in self.writes:
+            storage = storages[at]
+            if storage.node is None:
+                self._copy_out(storage, kind, what, outs)
+                continue
+            old = storage.node
+            if kind == "out":
+                storage.node = Node(
+                    _BUFFER, (), (), old.shape, old.dtype, "cpu", _SITE, outs[what]
+                )
+            elif kind == "in":
+                if before is None:
+                    before = [s.node for s in storages]
+                storage.node = before[what]
+            else:
+                storage.node = what
+            storage.version += count
+        if not self.tensors and not self.boxes:
+            return self._build(self.result, tensors, [])
+        stores = [self._store(value, storages, outs) for value in self.stores]
+        made = [self._tensor(t, stores, storages) for t in self.tensors]
+        result = self._build(self.result, tensors, made)
+        for source, spec in self.boxes:
+            box = source[1] if source[0] == "box" else tensors[source[1]]._box
+            box.value = None if spec is None else self._build(spec, tensors, made)
+        return result
+
+    def _copy_out(self, storage: Storage, kind: str, what: Any, outs: list[Any]) -> None:
+        """Into memory that NumPy holds."""
+        memory = storage.external
+        if kind == "out":
+            np.copyto(memory, outs[what].view(memory.dtype, memory.shape))
+        else:
+            np.copyto(memory, what.array())
+
+    def _store(self, described: Any, storages: list[Any], outs: list[Any]) -> Storage:
+        """A new storage."""
+        (kind, what), shape, dtype = described
+        if kind == "out":
+            return Storage(Node(_BUFFER, (), (), shape, dtype, "cpu", _SITE, outs[what]))
+        return Storage(what if kind == "const" else storages[what].node)
+
+    def _tensor(self, described: Any, stores: list[Any], storages: list[Any]) -> Any:
+        """A new Tensor."""
+        t: NewTensor = described[0]
+        storage = stores[described[2]] if described[1] else storages[described[2]]
+        edge: Any = None
+        box = None
+        if t.history == "leaf":
+            box = Box()
+            edge = Leaf(t.shape, t.dtype, box)
+        elif t.history is not None:  # backward has freed it: a second one raises as it should
+            label, site = t.history
+            edge = Edge(label, None, (), (), t.shape, t.dtype, site)
+            edge.saved = None
+        if described[1] and t.chain is None:
+            storage.edge = edge
+            out = make(t.cls, storage, storage, None, t.shape, t.dtype)
+        else:
+            view = None if t.chain is None else View(t.chain, edge, edge)
+            out = make(t.cls, storage, Track(edge), view, t.shape, t.dtype)
+        out._box = box
+        return out
+
+    def _build(self, spec: Any, tensors: list[Any], made: list[Any]) -> Any:
+        """What is returned, from its description."""
+        kind = spec[0]
+        if kind == "new":
+            return made[spec[1]]
+        if kind in ("atom", "same"):
+            return spec[1]
+        if kind == "arg":
+            return tensors[spec[1]]
+        if kind == "held":  # the gradient that was there when the call began
+            source, what = spec[1]
+            return (what if source == "box" else tensors[what]._box).value
+        if kind == "list":
+            return remake(spec[1], [self._build(s, tensors, made) for s in spec[2]])
+        if kind == "dict":
+            values = [self._build(s, tensors, made) for s in spec[3]]
+            return spec[1](zip(spec[2], values, strict=True))
+        if kind == "fields":
+            values = [self._build(s, tensors, made) for s in spec[3]]
+            return spec[1](**dict(zip(spec[2], values, strict=True)))
+        raise AssertionError(spec)

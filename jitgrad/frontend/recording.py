@@ -1,0 +1,318 @@
+"""What a capture amounts to: the graph, where its inputs come from, where its results go.
+
+Entry: `Recording(capture, result)`; raises `Unfit` with the reason if later calls need Python.
+Two recordings of one program `agree`. Imports: the capture.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from jitgrad.frontend.argtree import ATOMS
+from jitgrad.frontend.capture import Capture
+from jitgrad.frontend.hostscalar import HostFloat
+from jitgrad.frontend.record import Base
+from jitgrad.frontend.storage import Storage
+from jitgrad.frontend.tape import Edge, Leaf
+from jitgrad.ir.node import Node, walk
+
+
+class Unfit(Exception):
+    """Why a call cannot be replayed."""
+
+
+@dataclasses.dataclass(slots=True)
+class NewTensor:
+    """A Tensor that every call makes: over a new storage, or as a view of one from before."""
+
+    cls: type
+    source: tuple[str, int]  # ("new", storage) or ("input", input)
+    chain: Any
+    shape: Any
+    dtype: Any
+    history: Any  # None, "leaf", or (label, line) of an Edge whose values backward has freed
+
+    def key(self) -> Any:
+        """What two recordings must share."""
+        return (self.cls, self.source, self.chain, self.shape, self.dtype, self.history)
+
+
+class Recording:
+    """One clean call.
+
+    Attributes:
+        inputs: nodes read; `sources`: where each comes from ("keep", storage), ("box", box),
+            ("arg", i), ("box of", i), ("batch", i) or ("external", storage).
+        roots: nodes to compute; a value is ("out", root), ("in", input) or ("const", node).
+        stores: (value, shape, dtype) of new storages. writes: (input, value, writes counted).
+        boxes: (("box", box) or ("arg", i), had a gradient, new content or "same" or None).
+        result: nested description of what is returned.
+    """
+
+    def __init__(self, capture: Capture, result: Any) -> None:
+        self.capture = capture
+        self.watch = capture.watch
+        self.inputs: list[Node] = []
+        self.sources: list[tuple[str, Any]] = []
+        self.roots: list[Node] = []
+        self.stores: list[tuple[Any, Any, Any]] = []
+        self.writes: list[tuple[int, Any, int]] = []
+        self.boxes: list[tuple[Any, bool, Any]] = []
+        self.tensors: list[NewTensor] = []
+        self._root_at: dict[int, int] = {}
+        self._store_at: dict[int, int] = {}
+        self._tensor_at: dict[int, int] = {}
+        self._input_at: dict[int, int] = {}  # storage -> input
+        self._node_at: dict[int, int] = {}  # node -> input
+        self._fresh: dict[int, Storage] = {}
+        if capture.reason:
+            raise Unfit(capture.reason)
+        if capture.modes_changed():
+            raise Unfit("it changes the gradient mode")
+        self._origins()
+        self.result = self._describe(result)
+        self._changes()
+        self.order = walk(self.roots)
+        self._leaves()
+        self._escapes()
+        changed = self.watch.changed()
+        if changed is not None:
+            raise Unfit(f"it changes {changed.label}")
+        self.facts = [self._fact(n) for n in self.order]
+        index = {id(n): i for i, n in enumerate(self.order)}
+        self.wiring = [tuple([index[id(x)] for x in n.inputs]) for n in self.order]
+        first = capture.generators
+        self.draws = [(g, n, n.attrs[3] - first[id(g)][1]) for g, n in capture.draws]
+
+    # ---- where storages come from
+
+    def _origins(self) -> None:
+        """Sources by storage: arguments, then gradients, then what guards have seen."""
+        capture = self.capture
+        self._origin: dict[int, tuple[str, Any]] = {}
+        tensors = capture.pattern.tensors
+        own_boxes: dict[int, tuple[str, Any]] = {}
+        for t in self.watch.tensors.values():
+            self._origin[id(t._storage)] = ("keep", t._storage)
+            if t._box is not None:
+                own_boxes[id(t._box)] = ("box", t._box)
+        for i, t in enumerate(tensors):
+            if t._box is not None:
+                own_boxes.setdefault(id(t._box), ("box of", i))
+            if i not in capture.pattern.batches:
+                self._origin.setdefault(id(t._storage), ("arg", i))
+        for key, (i, _, _) in capture.batches.items():
+            self._origin[key] = ("batch", i)
+        self._box_source = own_boxes
+        for key, (box, before) in capture.boxes.items():
+            if before is None or key not in own_boxes:
+                continue
+            if before._view is not None or before._track.edge is not None:
+                raise Unfit("a gradient is a view or has history")
+            self._origin.setdefault(id(before._storage), own_boxes[key])
+
+    def _input(self, storage: Storage, node: Node) -> int:
+        at = self._input_at.get(id(storage))
+        if at is None:
+            source = self._origin.get(id(storage))
+            if storage.external is not None and source is not None:
+                source = ("external", source)
+            if source is None:
+                raise Unfit(f"it uses a tensor{tuple(node.shape)} that no guard can find again")
+            at = self._input_at[id(storage)] = len(self.inputs)
+            self.inputs.append(node)
+            self.sources.append(source)
+            self._node_at[id(node)] = at
+        return at
+
+    def _value(self, node: Node) -> tuple[str, Any]:
+        """What a storage holds at the end."""
+        if node.realised:
+            if id(node) in self.capture.made:
+                return ("const", node)
+            storage = self.capture.of_node.get(id(node))
+            if storage is None:
+                raise Unfit("a result was computed outside")
+            at = self._input(storage, node)
+            if self.sources[at][0] == "batch":
+                raise Unfit("it copies an argument that is a view")
+            return ("in", at)
+        at = self._root_at.setdefault(id(node), len(self.roots))
+        if at == len(self.roots):
+            self.roots.append(node)
+        return ("out", at)
+
+    # ---- results
+
+    def _describe(self, value: Any) -> Any:
+        """The structure of what is returned."""
+        if isinstance(value, Base):
+            return self._tensor(value)
+        kind = type(value)
+        if kind in ATOMS:
+            return ("atom", value)
+        if isinstance(value, (tuple, list)):
+            return ("list", kind, [self._describe(v) for v in value])
+        if kind is dict or (isinstance(value, dict) and not hasattr(value, "__dict__")):
+            keys = list(value)
+            return ("dict", kind, keys, [self._describe(v) for v in value.values()])
+        if id(value) in self.watch._anchored:
+            return ("same", value)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            names = [f.name for f in dataclasses.fields(value)]
+            return ("fields", kind, names, [self._describe(getattr(value, n)) for n in names])
+        raise Unfit(f"it returns a {kind.__name__}")
+
+    def _tensor(self, t: Any) -> Any:
+        for i, argument in enumerate(self.capture.pattern.tensors):
+            if argument is t:
+                return ("arg", i)
+        if id(t) in self.watch.tensors:
+            return ("same", t)
+        for key, (box, before) in self.capture.boxes.items():
+            if before is t and key in self._box_source:
+                return ("held", self._box_source[key], box)
+        return ("new", self._new(t))
+
+    def _new(self, t: Any) -> int:
+        at = self._tensor_at.get(id(t))
+        if at is not None:
+            return at
+        if getattr(t, "__dict__", None):
+            raise Unfit("it returns a tensor with attributes")
+        if t._box is not None and t._box.value is not None:
+            raise Unfit("it returns a tensor that has a gradient")
+        storage = t._storage
+        chain = None if t._view is None else t._view.chain
+        source = self._storage(storage)
+        at = self._tensor_at[id(t)] = len(self.tensors)
+        self.tensors.append(
+            NewTensor(type(t), source, chain, t._shape, t._dtype, history(t._edge()))
+        )
+        return at
+
+    def _storage(self, storage: Storage) -> tuple[str, int]:
+        key = id(storage)
+        if key in self._origin:
+            i = self._origin[key]
+            if storage.node is None:
+                raise Unfit("it returns a view of memory that NumPy holds")
+            before = self.capture.seen.get(key)
+            if i[0] == "batch":
+                raise Unfit("it returns a view of an argument that is a view")
+            return ("input", self._input(storage, storage.node if before is None else before[1]))
+        if storage.node is None:
+            raise Unfit("it returns memory that NumPy holds")
+        at = self._store_at.get(key)
+        if at is None:
+            value = self._value(storage.node)
+            at = self._store_at[key] = len(self.stores)
+            self.stores.append((value, storage.node.shape, storage.node.dtype))
+            self._fresh[key] = storage
+        return ("new", at)
+
+    # ---- changes
+
+    def _changes(self) -> None:
+        capture = self.capture
+        for key, (storage, before, version) in list(capture.seen.items()):
+            node = storage.node
+            if node is before and storage.version == version:
+                continue
+            if key not in self._origin:
+                raise Unfit(f"it writes to a tensor{tuple(before.shape)} that no guard finds")
+            at = self._input(storage, before)
+            self.writes.append((at, self._value(node), storage.version - version))  # type: ignore
+        for key, (storage, before, shadow) in capture.shadows.items():
+            if key not in self._origin:
+                raise Unfit("it makes a tensor over a NumPy array")
+            at = self._input(storage, before)
+            if shadow.node is not before:
+                self.writes.append((at, self._value(shadow.node), 0))  # type: ignore[arg-type]
+        for key, (box, before) in capture.boxes.items():
+            source = self._box_source.get(key)
+            if source is None:
+                if before is not None or (box.value is not None and key not in capture.own_boxes):
+                    raise Unfit("it uses the gradient of a tensor that no guard can find again")
+                continue
+            now = box.value
+            if now is before:
+                content: Any = "same"
+            else:
+                content = None if now is None else self._tensor(now)
+            self.boxes.append((source, before is not None, content))
+
+    def _leaves(self) -> None:
+        made, of_node = self.capture.made, self.capture.of_node
+        for node in self.order:
+            if not node.realised or id(node) in made or id(node) in self._node_at:
+                continue
+            storage = of_node.get(id(node))
+            if storage is None:
+                found = [s for s, n, _ in self.capture.shadows.values() if n is node]
+                if not found:
+                    raise Unfit("backward goes through what was computed outside")
+                storage = found[0]
+            self._input(storage, node)
+
+    def _escapes(self) -> None:
+        """Refuse tensors that something else than the results holds on to."""
+        if self._held():
+            import gc
+
+            gc.collect()
+            held = self._held()
+            if held:
+                file, line, _ = held[0].node.site  # type: ignore[union-attr]
+                raise Unfit(f"it keeps a tensor made at {file}:{line} that it does not return")
+        for weak in self.capture.numbers:
+            storage = weak()
+            if storage is not None and id(storage) in self._origin:
+                from jitgrad.frontend.pending import flush
+
+                flush([storage.node])
+                raise Unfit("a tensor held a number that was never computed")
+
+    def _held(self) -> list[Storage]:
+        known = {*self.capture.seen, *self._fresh, *self._origin}
+        known |= {id(shadow) for *_, shadow in self.capture.shadows.values()}
+        return [s for s in self.capture.live() if id(s) not in known]
+
+    # ---- agreement
+
+    def _fact(self, node: Node) -> Any:
+        at = self._node_at.get(id(node))
+        if at is not None:
+            return ("input", at, node.shape, node.dtype, node.strides)
+        if node.realised:
+            return ("made", node.shape, node.dtype, node.array().tobytes())
+        name = node.op.name
+        if name == "scalar":
+            if type(node.data) is HostFloat:
+                return ("host", node.dtype)
+            return ("scalar", node.dtype, repr(node.data))
+        if node.op.kind == "random" or name in _DRAWN:
+            return (name, node.shape, node.dtype)
+        return (name, node.shape, node.dtype, node.attrs, len(node.inputs))
+
+
+_DRAWN = frozenset(["uniform", "normal", "random_bits"])
+
+
+def history(edge: Any) -> Any:
+    """How a returned tensor's history is made again; Unfit if it can be differentiated."""
+    if edge is None:
+        return None
+    if type(edge) is Leaf:
+        return "leaf"
+    seen, stack = {edge}, [edge]
+    while stack:
+        e = stack.pop()
+        if type(e) is Edge and e.saved is None:
+            return edge.label, edge.site
+        for x in e.inputs:
+            if x is not None and x not in seen:
+                seen.add(x)
+                stack.append(x)
+    raise Unfit("its results can be differentiated outside")
