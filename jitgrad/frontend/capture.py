@@ -52,6 +52,7 @@ class Capture:
         self._start = next(order)  # leaves that are older existed before
         self.own_boxes: set[int] = set()  # of leaves made inside
         self.abandoned = False
+        self.groups: dict[int, tuple[Any, int]] = {}  # parameter groups and their versions
         self._state: State = local.state
 
     # ---- on and off
@@ -174,6 +175,21 @@ class Capture:
         """`generator` gave the draw `number` to `node`."""
         self.generators.setdefault(id(generator), (generator, number))
         self.draws.append((generator, node))
+
+    def optimizer(self, optimizer: Any) -> None:
+        """`optimizer` works on its groups and state now."""
+        note = self.watch.note
+        name = type(optimizer).__name__
+        note(optimizer, "call", optimizer._form, f"parameters or switches of {name}")
+        state = note(optimizer, "attr", "state", f"state of {name}")
+        for group in optimizer.param_groups:
+            self.groups.setdefault(id(group), (group, group.version))
+            for param in group["params"]:
+                self.watch.tensors[id(param)] = param
+                own = note(state, "item", param, f"state of {name}")
+                for key, value in own.items() if isinstance(own, dict) else ():
+                    if isinstance(value, Tensor) or value is None:
+                        note(own, "item", key, f"{key} in the state of {name}")
 
     # ---- what a replay could not do
 

@@ -45,6 +45,8 @@ class Guard:
         """The value now."""
         try:
             if self.kind == "item":
+                if isinstance(self.holder, dict):
+                    return self.holder.get(self.key, MISSING)  # a defaultdict would make one
                 return self.holder[self.key]
             if self.kind == "attr":
                 return getattr(self.holder, self.key)
@@ -153,7 +155,9 @@ class Watch:
 
     def note(self, holder: Any, kind: str, key: Any, label: str, whole: bool = False) -> Any:
         """Guard one value; returns it."""
-        name = (id(holder), kind, key if kind != "call" else label)
+        name: tuple[Any, ...] = (id(holder), kind, key)
+        if kind == "call" or isinstance(key, Base):  # a Tensor's == is no comparison
+            name = (id(holder), kind, id(key), label)
         guard = self.found.get(name)
         if guard is None:
             guard = Guard(holder, kind, key, None, label)
@@ -419,7 +423,7 @@ def _ids(value: Any) -> list[int]:
 
 def _condition(i: int, g: Guard) -> str:
     if g.kind == "item":
-        now = f"h{i}[k{i}]"
+        now = f"h{i}[k{i}]" if type(g.holder) in (dict, list) else f"h{i}.get(k{i})"
     elif g.kind == "attr":
         now = f"h{i}.{g.key}"
     else:

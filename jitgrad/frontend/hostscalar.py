@@ -2,7 +2,7 @@
 
 `host(fn)`: numbers that are computed anew at every call (a learning rate, a bias correction).
 `on_replay(fn)`: an action that every call repeats. `refuse(what)`: a side effect that a replay would
-skip. Outside `compile` these do the plain thing. Imports: the thread's state.
+skip. `watch(optimizer)`: what its step depends on. Outside `compile` these do the plain thing. Imports: the thread's state.
 """
 
 from __future__ import annotations
@@ -79,6 +79,13 @@ def refuse(what: str) -> None:
     capture = local.state.capture
     if capture is not None:
         capture.refuse(what)
+
+
+def watch(optimizer: Any) -> None:
+    """What a step of `optimizer` depends on is to be the same at later calls."""
+    capture = local.state.capture
+    if capture is not None:
+        capture.optimizer(optimizer)
 
 
 def _derived(name: str) -> None:

@@ -76,6 +76,9 @@ class Recording:
         self.order = walk(self.roots)
         self._leaves()
         self._escapes()
+        for group, version in capture.groups.values():
+            if group.version != version:
+                raise Unfit("it changes a parameter group")
         changed = self.watch.changed()
         if changed is not None:
             raise Unfit(f"it changes {changed.label}")

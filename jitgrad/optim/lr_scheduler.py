@@ -6,6 +6,7 @@ A schedule only writes the Python number `lr` of each group, so it compiles noth
 import math
 import warnings
 
+from jitgrad.frontend.hostscalar import refuse
 from jitgrad.optim.optimizer import Optimizer
 
 
@@ -42,6 +43,7 @@ class LRScheduler:
         """Go to the next epoch and write its rates."""
         if epoch is not None:
             raise NotImplementedError(f"{type(self).__name__}.step: epoch")
+        refuse("scheduler.step()")
         if self._step_count == 1 and self.optimizer._steps == self._before:
             warnings.warn(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`. Call them in "

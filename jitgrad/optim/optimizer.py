@@ -16,6 +16,7 @@ import numpy as np
 
 import jitgrad as jg
 from jitgrad.frontend import flush_all
+from jitgrad.frontend.hostscalar import host, refuse, watch
 from jitgrad.optim.param_group import ParamGroup
 from jitgrad.optim.state import StateDict
 
@@ -93,6 +94,7 @@ class Optimizer(StateDict):
 
     def zero_grad(self, set_to_none=True):
         """Forget all gradients, or fill them with zeros."""
+        watch(self)
         for group in self.param_groups:
             for param in group["params"]:
                 if param.grad is None:
@@ -104,6 +106,8 @@ class Optimizer(StateDict):
 
         `closure` computes the loss again, gradients included.
         """
+        if self._step_pre_hooks or self._step_post_hooks:
+            refuse("a hook around an optimizer's step")
         args: tuple[Any, ...] = (closure,)
         kwargs: dict[str, Any] = {}
         for hook in list(self._step_pre_hooks.values()):
@@ -120,9 +124,10 @@ class Optimizer(StateDict):
         if closure is not None:
             with jg.enable_grad():
                 loss = closure()
+        watch(self)
         with jg.no_grad():
             work = self._work()
-            flat = self._tick(work)
+            flat = host(lambda: self._tick(work))
             count = len(flat) // max(len(work), 1)
             for k, (param, i) in enumerate(work):
                 group, numbers = self.param_groups[i], flat[k * count : (k + 1) * count]

@@ -8,6 +8,7 @@ import warnings
 
 import jitgrad as jg
 from jitgrad.frontend import soft_flush
+from jitgrad.frontend.hostscalar import refuse
 from jitgrad.utils.data.collate import default_collate, default_convert
 from jitgrad.utils.data.dataset import IterableDataset, TensorDataset
 from jitgrad.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler
@@ -145,6 +146,7 @@ class _Pass:
         return self
 
     def __next__(self):
+        refuse("next(loader)")
         batch = next(self._batches)
         soft_flush()
         return batch
