@@ -38,7 +38,7 @@ def products(w: Writer) -> tuple[list[str], Spec, Spec]:
         f"first = (u - batch * panels) * {tile}",
         f"high = min({tile}, {m} - first)",
     ]
-    offsets = {left: f"first * {row_step}", right: ""}
+    offsets = [f"first * {row_step}", ""]  # by operand: both may be views of one memory
     flat = "batch"
     batch = [i for i in range(rank - 2) if v.dims[i] != ONE]
     for i in reversed(batch):
@@ -49,9 +49,9 @@ def products(w: Writer) -> tuple[list[str], Spec, Spec]:
             flat = f"{name}q"
         else:
             lines.append(f"{name} = {flat}")
-        for x, p in ((a, left), (b, right)):
+        for side, (x, p) in enumerate(((a, left), (b, right))):
             step = f"{name} * {w.stride(x, i, p)}"
-            offsets[p] = f"{offsets[p]} + {step}" if offsets[p] else step
+            offsets[side] = f"{offsets[side]} + {step}" if offsets[side] else step
     epilogue = [x for x in w.stored if x is not v]
     if v in w.stored:
         out = w.param(("own", v.id), "out", suffix + "*", ("own", v))
@@ -62,9 +62,9 @@ def products(w: Writer) -> tuple[list[str], Spec, Spec]:
     fn = w.function(f"gemm_{suffix}")
     zero = w.constant(0, v.dtype)
     at = w.function("at")
-    right_at = f"{at}({right}, {offsets[right]})" if offsets[right] else right
+    right_at = f"{at}({right}, {offsets[1]})" if offsets[1] else right
     lines.append(
-        f"{fn}({ta}, {tb}, high, {n}, {k}, {at}({left}, {offsets[left]}), {lda}, "
+        f"{fn}({ta}, {tb}, high, {n}, {k}, {at}({left}, {offsets[0]}), {lda}, "
         f"{right_at}, {ldb}, {zero}, panel, {n})"
     )
     if epilogue:

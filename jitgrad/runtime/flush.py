@@ -103,9 +103,10 @@ def run(roots: list[Node], launch: Any = None, order: list[Node] | None = None) 
             return
         order = walk(roots)
     snap = snapshot.take(roots, order)
-    program = _programs.get(snap.key)
+    key = (snap.key, switches.jit(), switches.fuse())
+    program = _programs.get(key)
     if program is None:
-        program = _programs[snap.key] = Program(snap)
+        program = _programs[key] = Program(snap)
     values = trace.expected(snap)
     with threads.execution_lock:
         plan = bound(program, snap)
@@ -150,6 +151,7 @@ _VIEWS = ("slice", "write")
 
 
 def forget() -> int:
-    """Drop plans and pooled memory; machine code stays. Bytes given back."""
+    """Drop schedules, plans and pooled memory; machine code stays. Bytes given back."""
     _plans.clear()
+    _programs.clear()
     return pool.empty_cache()
