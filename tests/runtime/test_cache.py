@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 
+import numpy as np
 import pytest
 
 from jitgrad.runtime import build, cache, switches
@@ -65,14 +66,20 @@ def test_an_entry_answers_to_its_own_key_only(directory):
 
 
 def test_a_damaged_kernel_is_compiled_again(directory):
-    assert samples.squares()
-    (directory / "more").mkdir()
-    for path in directory.glob("*.kernel"):
-        path.write_bytes(path.read_bytes()[:-3])
-    out = samples.python(USE + "assert samples.squares()\n" + TELL, directory)
-    assert out.split()[0] != "0"
-    out = samples.python(USE + "assert samples.squares()\n" + TELL, directory)
-    assert out.split()[0] == "0"
+    kernel = samples.kernel("twice", "y[i] = x[i] + x[i]", [("x", "f32*"), ("y", "f32*")])
+    x, y = np.arange(5, dtype=np.float32), np.zeros(5, np.float32)
+    for damaged in (False, True, False):
+        if damaged:
+            path = _only(directory)
+            path.write_bytes(path.read_bytes()[:-3])
+        build.forget()
+        before = build.counters.snapshot()
+        samples.run(build.get(kernel), [x, y], 5)
+        assert (y == 2 * x).all()
+        after = build.counters.snapshot()
+        expected = damaged or after["misses"].get("absent", 0) > before["misses"].get("absent", 0)
+        assert (after["compiled"] > before["compiled"]) == expected
+        assert (after["misses"].get("corrupt", 0) > before["misses"].get("corrupt", 0)) == damaged
 
 
 def test_a_second_process_compiles_nothing_and_imports_no_numba(directory):
