@@ -126,6 +126,9 @@ class Lowering:
                 self.graph.classes[c] = place
         self.alias: list[Alias] = []
         self.known: dict[Any, Value] = {}
+        self.uses = [0] * len(snap.nodes)
+        for k in (*snap.outputs, *(k for ins in snap.inputs for k in ins)):
+            self.uses[k] += 1
 
     # -- values ---------------------------------------------------------------------------------
 
@@ -349,6 +352,10 @@ class Lowering:
         for j, (name, attrs) in enumerate(node.attrs[0]):
             moves.append((name, self.snap.statics[i][j][1], (i, j)))
             shape = shape_after(name, attrs, shape)
+        into, seen = self.alias[base]
+        whole = not seen and self.uses[base] == 1  # nobody else looks at the base
+        if whole and (into.kind == "alias" or base in self.snap.donated):
+            return self.stored(into, [(value, tuple(moves))], i)
         filled = self.value(
             "map", "copy", node.dtype, self.dims[i], [self.read(base, i)], None, i, merge=False
         )
@@ -361,7 +368,7 @@ class Lowering:
             read = self.read(k, i)
             part = self.value("map", "copy", into.dtype, self.dims[k], [read], None, i, merge=False)
             part.store = Access(into, moves, self.dims[k])
-            part.after.append(into)
+            part.after += [into, *into.after]
             stores.append(part)
         out = self.value("alias", "alias", into.dtype, into.dims, [], None, i, merge=False)
         out.inputs = [Access(into, (), into.dims)]

@@ -9,6 +9,7 @@ Imports: ir, compiler.layout.
 from __future__ import annotations
 
 import struct
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,7 @@ class Snapshot:
     statics: list[Any]
     outputs: list[int]
     key: tuple[Any, ...]
+    donated: frozenset[int]  # leaves whose memory a write may overwrite: nobody else holds them
 
 
 def _number(value: Any) -> Any:
@@ -86,18 +88,34 @@ def _units(shape: tuple[int, ...]) -> Any:
     return tuple((i, n) for i, n in enumerate(shape) if n < 2) or None
 
 
-def take(roots: list[Node], order: list[Node] | None = None) -> Snapshot:
-    """Key the pending graph below `roots`; `order` is its walk, where that is known."""
+def take(roots: list[Node], order: list[Node] | None = None, donate: bool = False) -> Snapshot:
+    """Key the pending graph below `roots`; `order` is its walk, where that is known.
+
+    With `donate`, a write whose base is held by nothing but the write itself may happen in place.
+    """
     nodes = walk(roots) if order is None else order
     index = {id(n): i for i, n in enumerate(nodes)}
     outputs = [index[id(r)] for r in roots]
     inputs = []
     statics = []
     parts: list[Any] = []
+    donated: list[int] = []
     for node in nodes:
         ins = tuple([index[id(x)] for x in node.inputs])
         static = static_key(node)
         inputs.append(ins)
         statics.append(static)
         parts.append((node.op.name, node.dtype.suffix, ins, static))
-    return Snapshot(nodes, inputs, statics, outputs, (tuple(parts), tuple(outputs)))
+        if donate and node.op.name == "write" and exclusive(node):
+            donated.append(ins[0])
+    key = (tuple(parts), tuple(outputs), tuple(donated))
+    return Snapshot(nodes, inputs, statics, outputs, key, frozenset(donated))
+
+
+def exclusive(write: Node) -> bool:
+    """Whether only `write` (and the walk that lists it) holds its realised base."""
+    base = write.inputs[0]
+    if not base.realised or base.strides is not None or base.offset or base.data.external:
+        return False
+    # the walk's list, write.inputs, `base`, the argument; and for the memory: base.data, argument
+    return sys.getrefcount(base) == 4 and sys.getrefcount(base.data) == 2

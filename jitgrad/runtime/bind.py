@@ -37,7 +37,9 @@ class Bound:
         self.step_bytes = [0] * len(schedule.steps)
         self.step_flops = [0] * len(schedule.steps)
         outputs = {memory_of(v) for v in schedule.outputs}
-        self.output_bytes = [self.nbytes(memory_of(v)) for v in schedule.outputs]
+        owners = [memory_of(v) for v in schedule.outputs]
+        self.output_bytes = [self.nbytes(v) for v in owners]
+        self.donors = [v.source if v.kind == "leaf" else None for v in owners]
         self._place_temporaries(outputs)
         total = sum(1 + len(k.params) for s in schedule.steps for k in s.kernels)
         self.words = np.zeros(total, np.int64)
@@ -275,7 +277,10 @@ class Bound:
         `launch` runs the bound program in place of one native call (to time it step by step).
         """
         words = self.words
-        outs = [pool.alloc(n) for n in self.output_bytes]
+        outs = [
+            pool.alloc(n) if k is None else nodes[k].data
+            for n, k in zip(self.output_bytes, self.donors, strict=True)
+        ]
         if self.leaf_nodes:
             words[self.leaf_words] = self.leaf_offsets + [
                 nodes[i].data.ptr for i in self.leaf_nodes

@@ -102,7 +102,7 @@ def run(roots: list[Node], launch: Any = None, order: list[Node] | None = None) 
         if not roots:
             return
         order = walk(roots)
-    snap = snapshot.take(roots, order)
+    snap = snapshot.take(roots, order, donate=True)
     key = (snap.key, switches.jit(), switches.fuse())
     program = _programs.get(key)
     if program is None:
