@@ -156,7 +156,9 @@ class Watch:
     def note(self, holder: Any, kind: str, key: Any, label: str, whole: bool = False) -> Any:
         """Guard one value; returns it."""
         name: tuple[Any, ...] = (id(holder), kind, key)
-        if kind == "call" or isinstance(key, Base):  # a Tensor's == is no comparison
+        if kind == "call":
+            name = (id(holder), kind, label)
+        elif isinstance(key, Base):  # whose == is no comparison
             name = (id(holder), kind, id(key), label)
         guard = self.found.get(name)
         if guard is None:
@@ -427,7 +429,9 @@ def _condition(i: int, g: Guard) -> str:
     elif g.kind == "attr":
         now = f"h{i}.{g.key}"
     else:
-        now = f"h{i}.cell_contents" if g.kind == "cell" else f"k{i}()"
+        if g.kind == "call":
+            return f"k{i}() != v{i}"
+        now = f"h{i}.cell_contents"
     if g.value is MISSING:
         return f"k{i} in h{i}" if g.kind == "item" else f"hasattr(h{i}, k{i})"
     if g.content is not None:

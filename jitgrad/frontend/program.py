@@ -6,6 +6,7 @@ Imports: recordings, runtime.
 
 from __future__ import annotations
 
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,10 @@ _BUFFER = OPS["buffer"]
 _SITE = ("<compiled>", 0, "")
 
 
+def _node(shape: Any, dtype: Any, memory: Any) -> Node:
+    return Node(_BUFFER, (), (), shape, dtype, "cpu", _SITE, memory)
+
+
 class Program:
     """See the module. `run` may be called when `guards.check()` gives -1 and `fits` is true."""
 
@@ -34,15 +39,19 @@ class Program:
         capture = r.capture
         self.owner = owner
         self.events = capture.events
-        hosts: dict[int, int] = {}  # HostFloat -> index
+        # The numbers of a call: the values of all events, then what is computed from them.
+        starts = {}
+        count = 0
+        for event in self.events:
+            starts[id(event)] = count
+            count += len(event.values) if isinstance(event.values, tuple) else 0
+        hosts: dict[int, int] = {}
         self.hosts: list[HostFloat] = []
+        self.numbers = count
         sources: dict[int, int] = {}
         for node in r.order:
             if node.op.name == "scalar" and type(node.data) is HostFloat:
-                at = hosts.setdefault(id(node.data), len(self.hosts))
-                if at == len(self.hosts):
-                    self.hosts.append(node.data)
-                sources[id(node)] = at
+                sources[id(node)] = self._host(node.data, hosts, starts)
         generators = list(capture.generators.values())
         place = {id(g): i for i, (g, _) in enumerate(generators)}
         self.draws: list[tuple[int, int]] = []  # generator, number since the call began
@@ -55,12 +64,22 @@ class Program:
         inputs = [r.inputs[i] for i in self.input_order]
         self.replay = Replay(r.roots, inputs, sources)
         self.out = self.replay.at
+        self.spare: list[Any] = [None] * self.replay.results  # memory for the next call
         self.writes = [(self.slot[i], self._final(v), n) for i, v, n in r.writes]
         self.stores = [(self._final(v), shape, dtype) for v, shape, dtype in r.stores]
         self.tensors = [(t, t.source[0] == "new", t.source[1] if t.source[0] == "new"
                          else self.slot[t.source[1]]) for t in r.tensors]  # fmt: skip
         self.result = r.result
         self.boxes = [(s, c) for s, _, c in r.boxes if c != "same"]
+
+    def _host(self, number: HostFloat, known: dict[int, int], starts: dict[int, int]) -> int:
+        """Where a number of the host stands among the numbers of a call."""
+        if number.rule is None:
+            return starts[id(number.event)] + number.at
+        at = known.setdefault(id(number), self.numbers + len(self.hosts))
+        if at == self.numbers + len(self.hosts):
+            self.hosts.append(number)
+        return at
 
     def _final(self, value: tuple[str, Any]) -> tuple[str, Any]:
         kind, what = value
@@ -167,38 +186,48 @@ class Program:
             copies.append(np.ascontiguousarray(storage.external))
             addresses.append(copies[-1].ctypes.data)
             storages.append(storage)
+        numbers: list[float] = []
         for event in self.events:
-            event.values = event.fn()
+            values = event.values = event.fn()
+            if type(values) is tuple:
+                numbers += values
+        if self.hosts:
+            numbers += [h.get() for h in self.hosts]
         draws = []
         if self.generators:
             draws = [(self.generators[g][0]._seed, self.generators[g][0]._draw + k)
                      for g, k in self.draws]  # fmt: skip
             for g, count in self.generators:
                 g._draw += count
-        outs = self.replay.run(addresses, [h.get() for h in self.hosts], draws)
+        outs = self.replay.run(addresses, numbers, draws, self.spare)
+        self.spare = [None] * len(outs)
         return self._finish(tensors, storages, outs)
 
     def _finish(self, tensors: list[Any], storages: list[Any], outs: list[Any]) -> Any:
+        spare = self.spare
         before = None
         for at, (kind, what), count in self.writes:
             storage = storages[at]
+            if kind == "out" and storage.node is not None:
+                old = storage.node
+                storage.version += count
+                if getrefcount(old) == 3:  # the storage, `old` and the call
+                    memory, old.data = old.data, outs[what]
+                    if getrefcount(memory) == 2:
+                        spare[what] = memory
+                else:
+                    storage.node = _node(old.shape, old.dtype, outs[what])
+                continue
             if storage.node is None:
                 self._copy_out(storage, kind, what, outs)
                 continue
-            old = storage.node
-            if kind == "out":
-                storage.node = Node(
-                    _BUFFER, (), (), old.shape, old.dtype, "cpu", _SITE, outs[what]
-                )
-            elif kind == "in":
+            if kind == "in":
                 if before is None:
                     before = [s.node for s in storages]
                 storage.node = before[what]
             else:
                 storage.node = what
             storage.version += count
-        if not self.tensors and not self.boxes:
-            return self._build(self.result, tensors, [])
         stores = [self._store(value, storages, outs) for value in self.stores]
         made = [self._tensor(t, stores, storages) for t in self.tensors]
         result = self._build(self.result, tensors, made)
@@ -219,7 +248,7 @@ class Program:
         """A new storage."""
         (kind, what), shape, dtype = described
         if kind == "out":
-            return Storage(Node(_BUFFER, (), (), shape, dtype, "cpu", _SITE, outs[what]))
+            return Storage(_node(shape, dtype, outs[what]))
         return Storage(what if kind == "const" else storages[what].node)
 
     def _tensor(self, described: Any, stores: list[Any], storages: list[Any]) -> Any:

@@ -204,7 +204,7 @@ def elementwise(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...] = ()) -> A
     edges: list[Any] = []
     shape: Any = None
     dtype: Any = None
-    uniform = True
+    one_dtype = one_shape = True
     wanted = depth = 0
     for i, a in enumerate(args):
         if isinstance(a, Base):
@@ -227,15 +227,20 @@ def elementwise(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...] = ()) -> A
         else:
             nodes.append(a)
             edges.append(None)
-            uniform = False
+            one_dtype = False
             continue
         nodes.append(node)
         if shape is None:
             shape, dtype = node.shape, node.dtype
-        elif node.shape != shape or node.dtype is not dtype:
-            uniform = False
+        else:
+            if node.shape != shape:
+                one_shape = False
+            if node.dtype is not dtype:
+                one_dtype = False
     numbers = 0
-    if uniform and op.name not in ("where", "cast"):
+    if one_dtype and op.name not in _OWN_DTYPES:
+        if not one_shape:
+            shape = _broadcast(op, nodes, where)
         common, result = _dtypes_of.get((op, dtype)) or _dtypes(op, dtype)
         if common is not dtype:
             nodes = [_cast(node, common, where) for node in nodes]
@@ -247,6 +252,24 @@ def elementwise(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...] = ()) -> A
         edge = Edge(op.name, rule_for(op, wanted), tuple(edges), attrs, shape, result, where)
         edge.save(node, nodes, numbers)
     return finished(state, here, node, edge, depth + 1)
+
+
+_OWN_DTYPES = frozenset(["cast", "where"])  # whose operands are not all of one dtype
+_shapes: dict[Any, Shape] = {}  # broadcast shapes by operand shapes
+
+
+def _broadcast(op: Op, nodes: list[Any], where: Any) -> Shape:
+    """Bring all operands to their common shape, in place."""
+    key = tuple([node.shape for node in nodes])
+    shape = _shapes.get(key)
+    if shape is None:
+        if len(_shapes) > 4096:
+            _shapes.clear()
+        shape = _shapes[key] = apply.broadcast_shapes(op.name, *key)
+    for i, node in enumerate(nodes):
+        if node.shape != shape:
+            nodes[i] = _expand(node, shape, where)
+    return shape
 
 
 def _conform(
