@@ -29,18 +29,24 @@ class Event:
 
 
 class HostFloat(float):
-    """A number from `host`: `get()` is its value in the present call.
+    """A number from `host`; `get()` is its value in the present call.
 
-    What is computed from it with operators is one too.
+    It is one of an event's values, or what `rule` computes (it was made with operators).
     """
 
-    __slots__ = ("get",)
-    get: Callable[[], float]
+    __slots__ = ("at", "event", "rule")
+    event: Event
+    at: int
+    rule: Callable[[], float] | None
+
+    def get(self) -> float:
+        """The value in the present call."""
+        return self.event.values[self.at] if self.rule is None else self.rule()  # type: ignore
 
 
-def _float(value: Any, get: Callable[[], float]) -> HostFloat:
+def _float(value: Any, event: Event, at: int, rule: Any = None) -> HostFloat:
     out = HostFloat(value)
-    out.get = get
+    out.event, out.at, out.rule = event, at, rule
     return out
 
 
@@ -58,11 +64,7 @@ def host(fn: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
     if not all(isinstance(value, (int, float)) for value in event.values):
         capture.fail("a setting of the optimizer is a tensor")
         return event.values  # type: ignore[no-any-return]
-    return tuple([_float(v, _getter(event, i)) for i, v in enumerate(event.values)])
-
-
-def _getter(event: Event, i: int) -> Callable[[], float]:
-    return lambda: event.values[i]  # type: ignore[no-any-return]
+    return tuple([_float(v, event, i) for i, v in enumerate(event.values)])
 
 
 def on_replay(fn: Callable[[], Any]) -> None:
@@ -102,7 +104,7 @@ def _derived(name: str) -> None:
             values = [self.get(), *[a.get() if type(a) is HostFloat else a for a in args]]
             return fn(*reversed(values)) if swapped else fn(*values)  # type: ignore[no-any-return]
 
-        return _float(out, get)
+        return _float(out, self.event, 0, get)
 
     setattr(HostFloat, name, method)
 

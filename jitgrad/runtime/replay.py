@@ -28,18 +28,7 @@ class Part:
     `places` selects from the vector (inputs, results of all parts, this part's arena).
     """
 
-    __slots__ = (
-        "arena",
-        "draws",
-        "first",
-        "numbers",
-        "offsets",
-        "outs",
-        "places",
-        "plan",
-        "sites",
-        "words",
-    )
+    __slots__ = ("arena", "draws", "numbers", "offsets", "places", "plan", "sites", "words")
 
 
 class Replay:
@@ -63,8 +52,8 @@ class Replay:
         self.keep: list[Any] = []  # constants
         self.parts: list[Part] = []
         self.results = 0
+        self.sizes: list[int] = []  # bytes of the results
         order = walk(roots)
-        self.nodes = len(order)
         graph = [roots]
         if len(order) > flush.CUT:
             graph = [*flush.pieces(order, roots), roots]
@@ -74,9 +63,9 @@ class Replay:
             if some:
                 made.append(self._part(some, sources))
         self.at = [self.place[id(n)] - self.inputs for n in roots]
-        for part, spots in made:
-            self._address(part, spots)
-        self.vector = np.zeros(self.inputs + self.results + 1, np.int64)
+        for part, first, spots in made:
+            self._address(part, first, spots)
+        self.arena = max((part.arena for part in self.parts), default=0)
         del self.place
 
     def _part(self, roots: list[Node], sources: dict[int, Any]) -> Any:
@@ -113,8 +102,8 @@ class Replay:
             for suffix, rows in numbers.items()
         ]
         part.draws = [(w, sources[id(snap.nodes[i])], k) for w, i, k in plan.slots]
-        part.first = self.results
-        part.outs = plan.output_bytes
+        first = self.results
+        self.sizes += plan.output_bytes
         for i, buffer in zip(snap.outputs, outs, strict=True):
             realise(snap.nodes[i], buffer)
             self.place[id(snap.nodes[i])] = self.inputs + self.results
@@ -122,9 +111,9 @@ class Replay:
             self.results += 1
         if values is not None:
             trace.check([snap.nodes[i] for i in snap.outputs], values, program.schedule)
-        return part, spots
+        return part, first, spots
 
-    def _address(self, part: Part, spots: list[tuple[int, Any, int]]) -> None:
+    def _address(self, part: Part, first: int, spots: list[tuple[int, Any, int]]) -> None:
         """Turn words to patch into index arrays; constants are written now."""
         plan = part.plan
         rows = []
@@ -134,8 +123,7 @@ class Replay:
             else:
                 plan.words[word] = source.ptr + offset
                 self.keep.append(source)
-        first = self.inputs + part.first
-        rows += [(word, first + number, offset) for word, number, offset in plan.outs]
+        rows += [(word, self.inputs + first + number, at) for word, number, at in plan.outs]
         end = self.inputs + self.results
         rows += [(word, end, offset) for word, offset in plan.temps]
         part.arena = plan.arena_bytes
@@ -143,33 +131,31 @@ class Replay:
         part.words, part.places, part.offsets = (np.ascontiguousarray(c) for c in table.T)
         self.parts.append(part)
 
-    def run(self, addresses: list[int], numbers: list[float], draws: list[Any]) -> list[Any]:
-        """Buffers of all results. `draws` has (seed, draw number) of each draw.
+    def run(
+        self, addresses: list[int], numbers: list[float], draws: list[Any], spare: list[Any]
+    ) -> list[Any]:
+        """Buffers of all results: those of `spare`, fresh ones where it has None.
+
+        `draws` has (seed, draw number) of each draw.
 
         Raises:
             IndexError: as `flush`; nothing is harmed.
         """
-        vector = self.vector
-        out: list[Any] = []
+        alloc = pool.alloc
         launch = _launch()
         with threads.execution_lock:
-            vector[: self.inputs] = addresses
+            out = [b or alloc(n) for b, n in zip(spare, self.sizes, strict=True)]
+            arena = alloc(self.arena) if self.arena else None
+            places = [*addresses, *[b.ptr for b in out], arena.ptr if arena else 0]
+            vector = np.array(places, np.int64)
             for part in self.parts:
                 plan = part.plan
-                fresh = [pool.alloc(n) for n in part.outs]
-                first = self.inputs + part.first
-                vector[first : first + len(fresh)] = [b.ptr for b in fresh]
-                arena = None
-                if part.arena:
-                    arena = pool.alloc(part.arena)
-                    vector[-1] = arena.ptr
                 plan.words[part.words] = vector[part.places] + part.offsets
                 for typed, words, index in part.numbers:
                     typed[words] = np.array(numbers)[index]
                 for word, index, k in part.draws:
                     plan.words[word] = np.int64(np.uint64(draws[index][k - 2] & _WORD))
                 failure = plan.program.run() if launch is None else launch(plan)
-                out += fresh
                 if failure is not None:
                     raise_failure(failure, plan.schedule, part.sites)
                 _count(part, len(part.sites))
