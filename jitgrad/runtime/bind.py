@@ -46,6 +46,7 @@ class Bound:
         self.leaves: list[tuple[int, int, int]] = []  # word, snapshot node, byte offset
         self.outs: list[tuple[int, int, int]] = []  # word, output number, byte offset
         self.temps: list[tuple[int, int]] = []  # word, byte offset in the arena
+        self.sliced: list[tuple[str, int, Access, int, int]] = []  # offsets read at every run
         self.scalars: list[tuple[int, int]] = []  # word, snapshot node
         self.slots: list[tuple[int, int, int]] = []  # word, snapshot node, attribute
         out_number = {memory_of(v): i for i, v in enumerate(schedule.outputs)}
@@ -205,19 +206,23 @@ class Bound:
         if kind in ("memory", "own"):
             if kind == "memory":
                 access = spec[1]
-                owner = memory_of(access.value)
-                _, _, offset = self.view(access)
-                itemsize = access.value.dtype.itemsize
+                owner, itemsize = memory_of(access.value), access.value.dtype.itemsize
             else:
-                v = spec[1]
-                owner, itemsize = memory_of(v), v.dtype.itemsize
-                offset = self.view(v.store)[2] if v.store is not None else 0
+                access = spec[1].store
+                owner, itemsize = memory_of(spec[1]), spec[1].dtype.itemsize
+            offset = self.view(access)[2] * itemsize if access is not None else 0
+            start = 0
             if owner.kind == "leaf":
-                self.leaves.append((word, owner.source, offset * itemsize))
+                where, row = "leaf", len(self.leaves)
+                self.leaves.append((word, owner.source, offset))
             elif owner in out_number:
-                self.outs.append((word, out_number[owner], offset * itemsize))
+                where, row = "out", len(self.outs)
+                self.outs.append((word, out_number[owner], offset))
             else:
-                self.temps.append((word, self.offset[owner] + offset * itemsize))
+                where, row, start = "temp", len(self.temps), self.offset[owner]
+                self.temps.append((word, start + offset))
+            if access is not None and any(m[0] == "slice" for m in access.moves):
+                self.sliced.append((where, row, access, itemsize, start))
         elif kind == "scalar":
             self.scalars.append((word, spec[1]))
         elif kind == "slot":
@@ -263,6 +268,9 @@ class Bound:
         self.out_words, self.out_numbers = column(self.outs, 0), [r[1] for r in self.outs]
         self.out_offsets = column(self.outs, 2)
         self.temp_words, self.temp_offsets = column(self.temps, 0), column(self.temps, 1)
+        self.offsets = {
+            "leaf": self.leaf_offsets, "out": self.out_offsets, "temp": self.temp_offsets
+        }  # fmt: skip
         self.typed = {
             suffix: self.words.view(kind)
             for suffix, kind in (
@@ -277,6 +285,11 @@ class Bound:
         `launch` runs the bound program in place of one native call (to time it step by step).
         """
         words = self.words
+        if self.sliced:
+            self.nodes = nodes
+            for where, row, access, itemsize, start in self.sliced:
+                self.offsets[where][row] = start + self.view(access)[2] * itemsize
+            self.nodes = []
         outs = [
             pool.alloc(n) if k is None else nodes[k].data
             for n, k in zip(self.output_bytes, self.donors, strict=True)

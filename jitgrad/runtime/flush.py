@@ -132,7 +132,7 @@ def bound(program: Program, snap: snapshot.Snapshot) -> Bound:
     numbers = tuple(
         [
             (n.shape, n.strides, n.offset) if n.strides is not None or n.offset
-            else (n.shape, n.attrs) if n.op.name in _VIEWS else n.shape
+            else (n.shape, _steps(n)) if n.op.name in _VIEWS else n.shape
             for n in snap.nodes
         ]
     )  # fmt: skip
@@ -148,6 +148,13 @@ def bound(program: Program, snap: snapshot.Snapshot) -> Bound:
 
 
 _VIEWS = ("slice", "write")
+
+
+def _steps(node: Node) -> Any:
+    """What a plan depends on in a view's numbers: all but where slices start."""
+    if node.op.name == "slice":
+        return node.attrs[1]
+    return tuple([attrs[1:] if name == "slice" else attrs for name, attrs in node.attrs[0]])
 
 
 def forget() -> int:
