@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import pytest
 
-from jitgrad.runtime import build, cache, switches
+from jitgrad.runtime import build, cache, sources, switches
 from tests.runtime import samples
 
 KEY = "0123456789abcdef" * 4
@@ -68,9 +68,9 @@ def test_an_entry_answers_to_its_own_key_only(directory):
 def test_a_damaged_kernel_is_compiled_again(directory):
     kernel = samples.kernel("twice", "y[i] = x[i] + x[i]", [("x", "f32*"), ("y", "f32*")])
     x, y = np.arange(5, dtype=np.float32), np.zeros(5, np.float32)
+    path = directory / (sources.key(kernel) + ".kernel")
     for state, from_cache in (("absent", False), ("good", True), ("corrupt", False)):
         if state == "corrupt":
-            path = directory / (function.key + ".kernel")
             path.write_bytes(path.read_bytes()[:-3])
         build.forget()
         misses = build.counters.misses.get(state, 0)
