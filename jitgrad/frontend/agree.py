@@ -74,9 +74,7 @@ def _shape(result: Any) -> Any:
 
 
 def _values(values: list[Any]) -> list[Any]:
-    return [
-        ("const", v.array().tobytes()) if kind == "const" else (kind, v) for kind, v in values
-    ]
+    return [("const", v.array().tobytes()) if kind == "const" else (kind, v) for kind, v in values]
 
 
 def _boxes(r: Recording) -> list[Any]:

@@ -266,4 +266,3 @@ def _twin(node: Node) -> Node:
     out = Node(node.op, (), (), node.shape, node.dtype, node.device, node.site, node.data)
     out.strides, out.offset = node.strides, node.offset
     return out
-

@@ -162,9 +162,7 @@ class Compiled:
             self._trim()
         return result
 
-    def _second(
-        self, known: Known, entry: Entry, pattern: Pattern, args: Any, kwargs: Any
-    ) -> Any:
+    def _second(self, known: Known, entry: Entry, pattern: Pattern, args: Any, kwargs: Any) -> Any:
         result, recording = self._record(known, pattern, args, kwargs)
         if recording is None:
             known.entries.remove(entry)

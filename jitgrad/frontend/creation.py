@@ -164,7 +164,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     if any(s < 0 for s in ndarray.strides):
         raise ValueError("from_numpy: strides are negative; pass array.copy()")
     storage = Storage(None, None, ndarray)
-    return make(Tensor, storage, storage, None, ndarray.shape, dtype)  # type: ignore[no-any-return]
+    return make(Tensor, storage, storage, None, ndarray.shape, dtype)
 
 
 def from_dlpack(ext_tensor: Any) -> Tensor:
@@ -190,7 +190,7 @@ def source(node: Node) -> Tensor:
     """A Tensor over a Node that has no Tensors among its operands."""
     state = local.state
     here = None if state.forced else place(state)
-    return finished(state, here, node, None, 1)  # type: ignore[no-any-return]
+    return finished(state, here, node, None, 1)
 
 
 def _filled(shape: tuple[int, ...], value: Any, dtype: DType, requires_grad: bool) -> Tensor:
@@ -282,7 +282,7 @@ def _like(name: str, make: Any) -> Any:
         memory_format: Any = None,
         layout: Any = None,
     ) -> Tensor:
-        return make(  # type: ignore[no-any-return]
+        return make(
             input._shape, dtype=dtype or input._dtype, device=device, requires_grad=requires_grad
         )
 

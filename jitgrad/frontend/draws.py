@@ -115,7 +115,7 @@ def _floating(name: str, dtype: Any) -> DType:
     dtype = check_dtype(name, dtype) or apply.default_float()
     if dtype.kind != "f":
         raise NotImplementedError(f"{name}: not implemented for {dtype}")
-    return dtype  # type: ignore[no-any-return]
+    return dtype
 
 
 def rand(
@@ -251,7 +251,7 @@ def multinomial(
 
 def _fill(self: Tensor, name: str, values: Any) -> Tensor:
     check_writable(self, name)
-    return copy_(self, values)  # type: ignore[no-any-return]
+    return copy_(self, values)
 
 
 def uniform_(self: Tensor, from_: Any = 0.0, to: Any = 1.0, *, generator: Any = None) -> Tensor:

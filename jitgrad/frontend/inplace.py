@@ -56,7 +56,7 @@ def fill_(self: Any, value: Any) -> Any:
     """Write one number into every element."""
     check_writable(self, "fill_")
     if isinstance(value, Base):
-        if value._shape:  # type: ignore[attr-defined]
+        if value._shape:
             raise RuntimeError(
                 f"fill_: only supports 0-dimension value tensor but got {len(value._shape)}D"
             )

@@ -179,8 +179,8 @@ def _install_operators() -> None:
     unary = {"neg": "neg", "abs": "abs", "invert": "bitwise_not", "pos": "positive"}
     for name, public in unary.items():
         setattr(Tensor, f"__{name}__", _one(FUNCTIONS[public]))
-    Tensor.__getitem__ = indexing.getitem  # type: ignore[attr-defined]
-    Tensor.__setitem__ = indexing.setitem  # type: ignore[attr-defined]
+    Tensor.__getitem__ = indexing.getitem
+    Tensor.__setitem__ = indexing.setitem
     Tensor.__div__ = Tensor.__truediv__  # type: ignore[attr-defined]
     Tensor.__rdiv__ = Tensor.__rtruediv__  # type: ignore[attr-defined]
 
@@ -274,12 +274,12 @@ def promote_types(type1: DType, type2: DType) -> DType:
 
 def numel(input: Any) -> int:
     """Number of elements."""
-    return input.numel()  # type: ignore[no-any-return]
+    return input.numel()
 
 
 def is_floating_point(input: Any) -> bool:
     """Whether the elements are floating point numbers."""
-    return input.is_floating_point()  # type: ignore[no-any-return]
+    return input.is_floating_point()
 
 
 # ---- what makes new Tensors of the same kind
@@ -345,6 +345,8 @@ def _fill_tables() -> dict[str, Function]:
     }  # fmt: skip
     FUNCTIONS.update(methods)
     FUNCTIONS.update({n: getattr(arranging, n) for n in _JOINING})
+    FUNCTIONS["einsum"] = _einsum
+    FUNCTIONS["zero_"], FUNCTIONS["fill"] = inplace.zero_, _fill
     FUNCTIONS.update(
         broadcast_tensors=shaping.broadcast_tensors, is_tensor=shaping.is_tensor,
         std_mean=reducing.std_mean, var_mean=reducing.var_mean, result_type=result_type,
@@ -379,6 +381,27 @@ def _install() -> None:
     _install_operators()
     for name, fn in _PROPERTIES.items():
         setattr(Tensor, name, property(fn))
+
+
+def _fill(input: Any, value: Any) -> Any:
+    """A copy of `input` with one number in every element."""
+    return inplace.fill_(input.clone(), value)
+
+
+_einstein = composed(ops.FUNCTIONS["einsum"], "einsum")
+
+
+def _einsum(equation: str, *operands: Any) -> Any:
+    """Sum of products over the letters that are not in the output: "bij,bjk->bik".
+
+    >>> import jitgrad as jg
+    >>> jg.einsum("ij,kj->ik", jg.eye(2), jg.ones(1, 2))
+    tensor([[1.],
+            [1.]])
+    """
+    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = tuple(operands[0])
+    return _einstein(equation, *operands)
 
 
 def _where(self: Any, condition: Any, other: Any) -> Any:

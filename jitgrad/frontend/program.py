@@ -6,6 +6,7 @@ Imports: recordings, runtime.
 
 from __future__ import annotations
 
+from collections import Counter
 from sys import getrefcount
 from typing import Any
 
@@ -19,16 +20,26 @@ from jitgrad.frontend.record import make
 from jitgrad.frontend.recording import NewTensor, Recording
 from jitgrad.frontend.storage import Storage, Track, View
 from jitgrad.frontend.tape import Box, Edge, Leaf
+from jitgrad.frontend.tensor import Tensor
 from jitgrad.ir.node import Node
 from jitgrad.ir.op import OPS
 from jitgrad.runtime.replay import Replay
 
 _BUFFER = OPS["buffer"]
+_NO_STORE = (("", 0), (), None)
 _SITE = ("<compiled>", 0, "")
 
 
 def _node(shape: Any, dtype: Any, memory: Any) -> Node:
     return Node(_BUFFER, (), (), shape, dtype, "cpu", _SITE, memory)
+
+
+def _news(spec: Any) -> list[int]:
+    """The new Tensors in a description of a result."""
+    if spec[0] == "new":
+        return [spec[1]]
+    inner = spec[2] if spec[0] == "list" else spec[3] if spec[0] in ("dict", "fields") else []
+    return [i for s in inner for i in _news(s)]
 
 
 class Program:
@@ -65,12 +76,7 @@ class Program:
         self.replay = Replay(r.roots, inputs, sources)
         self.out = self.replay.at
         self.spare: list[Any] = [None] * self.replay.results  # memory for the next call
-        self.writes = [(self.slot[i], self._final(v), n) for i, v, n in r.writes]
-        self.stores = [(self._final(v), shape, dtype) for v, shape, dtype in r.stores]
-        self.tensors = [(t, t.source[0] == "new", t.source[1] if t.source[0] == "new"
-                         else self.slot[t.source[1]]) for t in r.tensors]  # fmt: skip
-        self.result = r.result
-        self.boxes = [(s, c) for s, _, c in r.boxes if c != "same"]
+        self._place(r)
 
     def _host(self, number: HostFloat, known: dict[int, int], starts: dict[int, int]) -> int:
         """Where a number of the host stands among the numbers of a call."""
@@ -83,7 +89,46 @@ class Program:
 
     def _final(self, value: tuple[str, Any]) -> tuple[str, Any]:
         kind, what = value
-        return (kind, self.out[what] if kind == "out" else self.slot[what] if kind == "in" else what)
+        return (
+            kind,
+            self.out[what] if kind == "out" else self.slot[what] if kind == "in" else what,
+        )
+
+    def _place(self, r: Recording) -> None:
+        """Where results go; the plain cases (updates, gradients) apart, for speed."""
+        writes = [(self.slot[i], self._final(v), n) for i, v, n in r.writes]
+        inside = len(r.sources) - len(self.external) - len(self.batches)
+        self.updates = [(at, v[1], n) for at, v, n in writes if v[0] == "out" and at < inside]
+        self.writes = [w for w in writes if w[1][0] != "out" or w[0] >= inside]
+        stores = [(self._final(v), shape, dtype) for v, shape, dtype in r.stores]
+        finals = [v for _, v, _ in writes] + [v for v, *_ in stores]
+        self.copies = any(kind == "in" for kind, _ in finals)
+        boxes = [(s, c) for s, _, c in r.boxes if c != "same"]
+        self.result = r.result
+        used = Counter(_news(r.result)) + Counter(i for _, c in boxes if c for i in _news(c))
+        sharing = Counter(t.source for t in r.tensors)
+        self.grads: list[tuple[Box, int, Any, Any]] = []
+        self.boxes = []
+        gone = set()
+        for source, spec in boxes:
+            if source[0] == "box" and spec is not None and spec[0] == "new":
+                t = r.tensors[spec[1]]
+                value, shape, dtype = stores[t.source[1]] if t.source[0] == "new" else _NO_STORE
+                plain = t.chain is None and t.history is None and t.cls is Tensor
+                if plain and value[0] == "out" and used[spec[1]] == sharing[t.source] == 1:
+                    self.grads.append((source[1], value[1], shape, dtype))
+                    gone.add(spec[1])
+                    continue
+            self.boxes.append((source, spec))
+        self.stores = [None if ("new", j) in {r.tensors[i].source for i in gone} else store
+                       for j, store in enumerate(stores)]  # fmt: skip
+        self.tensors = [
+            None
+            if i in gone
+            else (t, t.source[0] == "new",
+                  t.source[1] if t.source[0] == "new" else self.slot[t.source[1]])
+            for i, t in enumerate(r.tensors)
+        ]  # fmt: skip
 
     # ---- where inputs come from
 
@@ -137,7 +182,9 @@ class Program:
         for box, had in boxes.values():
             text = "(x := {b}.value) is not None"
             if had:
-                text = "(x := {b}.value) is None or x._view is not None or x._track.edge is not None"
+                text = (
+                    "(x := {b}.value) is None or x._view is not None or x._track.edge is not None"
+                )
             out.append((text, {"b": box}, "whether a gradient is None"))
         return out
 
@@ -204,31 +251,42 @@ class Program:
         return self._finish(tensors, storages, outs)
 
     def _finish(self, tensors: list[Any], storages: list[Any], outs: list[Any]) -> Any:
-        spare = self.spare
-        before = None
+        """Put results into the storages, make the Tensors that are new."""
+        spare, before = self.spare, None
+        if self.copies:
+            before = [s.node for s in storages]
+        for at, what, count in self.updates:
+            storage = storages[at]
+            storage.version += count
+            old = storage.node
+            if getrefcount(old) == 3:  # the storage, `old` and the call
+                memory, old.data = old.data, outs[what]
+                if getrefcount(memory) == 2 and memory.keep is None:
+                    spare[what] = memory
+            else:
+                storage.node = _node(old.shape, old.dtype, outs[what])
+        for box, what, shape, dtype in self.grads:
+            t = box.value
+            if t is not None and getrefcount(t) == 3 and t._view is None and t._box is None:
+                storage = t._storage
+                old = storage.node
+                # Held by nothing but the box: its storage also by `storage` and as its own track.
+                if getrefcount(storage) == 4 and old is not None and getrefcount(old) == 3:
+                    memory, old.data = old.data, outs[what]
+                    storage.version = 0
+                    if getrefcount(memory) == 2 and memory.keep is None:
+                        spare[what] = memory
+                    continue
+            storage = Storage(_node(shape, dtype, outs[what]))
+            box.value = make(Tensor, storage, storage, None, shape, dtype)
         for at, (kind, what), count in self.writes:
             storage = storages[at]
-            if kind == "out" and storage.node is not None:
-                old = storage.node
-                storage.version += count
-                if getrefcount(old) == 3:  # the storage, `old` and the call
-                    memory, old.data = old.data, outs[what]
-                    if getrefcount(memory) == 2:
-                        spare[what] = memory
-                else:
-                    storage.node = _node(old.shape, old.dtype, outs[what])
-                continue
             if storage.node is None:
                 self._copy_out(storage, kind, what, outs)
                 continue
-            if kind == "in":
-                if before is None:
-                    before = [s.node for s in storages]
-                storage.node = before[what]
-            else:
-                storage.node = what
             storage.version += count
-        stores = [self._store(value, storages, outs) for value in self.stores]
+            storage.node = before[what] if kind == "in" else what  # type: ignore[index]
+        stores = [self._store(value, before, outs) for value in self.stores]
         made = [self._tensor(t, stores, storages) for t in self.tensors]
         result = self._build(self.result, tensors, made)
         for source, spec in self.boxes:
@@ -244,15 +302,19 @@ class Program:
         else:
             np.copyto(memory, what.array())
 
-    def _store(self, described: Any, storages: list[Any], outs: list[Any]) -> Storage:
+    def _store(self, described: Any, before: Any, outs: list[Any]) -> Any:
         """A new storage."""
+        if described is None:
+            return None
         (kind, what), shape, dtype = described
         if kind == "out":
             return Storage(_node(shape, dtype, outs[what]))
-        return Storage(what if kind == "const" else storages[what].node)
+        return Storage(what if kind == "const" else before[what])
 
     def _tensor(self, described: Any, stores: list[Any], storages: list[Any]) -> Any:
         """A new Tensor."""
+        if described is None:
+            return None
         t: NewTensor = described[0]
         storage = stores[described[2]] if described[1] else storages[described[2]]
         edge: Any = None

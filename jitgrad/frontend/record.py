@@ -7,7 +7,7 @@ Imports: ir, ops' write.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
@@ -44,6 +44,10 @@ class Base:
     _dtype: DType
     _box: Any
 
+    if TYPE_CHECKING:  # most methods come from tables
+
+        def __getattr__(self, name: str) -> Any: ...
+
     def _pair(self, state: State) -> tuple[Node, Any]:
         """The value and the history as they stand now."""
         view = self._view
@@ -79,7 +83,8 @@ class Base:
             return strides, 0
         if view.place is None:
             view.place = place_of(storage.shape, strides, view.chain)
-        return view.place  # type: ignore[no-any-return]
+            assert view.place is not None, "a view that is not strided says so when it is made"
+        return view.place
 
 
 def make(

@@ -9,6 +9,7 @@ Entry: `rule_for(op, wanted)`. Imports: ir, ops.
 from __future__ import annotations
 
 import ast
+import copy
 import inspect
 import textwrap
 from collections.abc import Callable
@@ -103,14 +104,13 @@ def _stores(tree: ast.AST) -> set[str]:
 
 
 def _compile(fn: Any, tree: ast.FunctionDef, body: list[ast.stmt]) -> Callable[..., Any]:
-    new = ast.FunctionDef(
-        name="rule", args=tree.args, body=body, decorator_list=[], returns=None, type_params=[]
-    )
+    new = copy.copy(tree)
+    new.name, new.body, new.decorator_list = "rule", body, []
     module = ast.fix_missing_locations(ast.Module([new], []))
     ast.increment_lineno(module, fn.__code__.co_firstlineno - 1)
     scope: dict[str, Any] = {}
     exec(compile(module, fn.__code__.co_filename, "exec"), fn.__globals__, scope)
-    return scope["rule"]  # type: ignore[no-any-return]
+    return scope["rule"]
 
 
 class _Uses(ast.NodeVisitor):

@@ -28,7 +28,7 @@ def axis_of(name: str, dim: Any, ndim: int) -> int:
             f"{name}: Dimension out of range (expected to be in range of [{-span}, {span - 1}], "
             f"but got {dim})"
         )
-    return dim % span  # type: ignore[no-any-return]
+    return dim % span
 
 
 def axes_of(name: str, dim: Any, ndim: int) -> tuple[int, ...]:

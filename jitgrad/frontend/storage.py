@@ -54,7 +54,7 @@ class Storage:
         if self.node is None:
             capture = local.state.capture
             if capture is not None:
-                return capture.external(self, chain, site)  # type: ignore[no-any-return]
+                return capture.external(self, chain, site)
             return snapshot(numpy_view(self.external, chain))
         return replay(self.node, chain, site) if chain else self.node
 

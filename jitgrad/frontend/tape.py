@@ -372,7 +372,7 @@ class Retain:
 
 def node_of(tensor: Any) -> Node:
     """The Node of a Tensor as it stands now."""
-    return tensor._pair(local.state)[0]  # type: ignore[no-any-return]
+    return tensor._pair(local.state)[0]
 
 
 __all__ = ["VALUE", "Box", "Edge", "Handle", "Leaf", "Retain", "add_hook", "fit", "node_of", "run"]

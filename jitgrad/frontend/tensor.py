@@ -7,7 +7,7 @@ Entry: `Tensor`. Imports: ir, runtime (through `pending`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
@@ -38,6 +38,15 @@ class Tensor(Base):
 
     _record = staticmethod(recording.record)
 
+    if TYPE_CHECKING:  # the operators, which `methods` installs
+        __getitem__: Any
+        __setitem__: Any
+        __add__: Any
+        __sub__: Any
+        __mul__: Any
+        __truediv__: Any
+        __neg__: Any
+
     def __new__(cls, *data: Any, device: Any = None) -> Tensor:
         from jitgrad.frontend.creation import legacy
 
@@ -48,7 +57,7 @@ class Tensor(Base):
 
     @staticmethod
     def _from_node(node: Node) -> Tensor:
-        return wrap(node)  # type: ignore[no-any-return]
+        return wrap(node)
 
     @staticmethod
     def _make_subclass(cls: Any, data: Tensor, require_grad: bool = False) -> Any:
@@ -279,7 +288,7 @@ class Tensor(Base):
     def detach(self) -> Tensor:
         """The same values without history; shares the storage."""
         view = self._view and View(self._view.chain)
-        return make(Tensor, self._storage, Track(), view, self._shape, self._dtype)  # type: ignore
+        return make(Tensor, self._storage, Track(), view, self._shape, self._dtype)
 
     def detach_(self) -> Tensor:
         """Cut this Tensor off its history."""
@@ -323,7 +332,7 @@ class Tensor(Base):
         else:
             pending.read(storage.node, why)
             base = storage.node.array()
-        return base if self._view is None else numpy_view(base, self._view.chain)  # type: ignore
+        return base if self._view is None else numpy_view(base, self._view.chain)
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """A read-only array over the values, which it keeps alive.
@@ -428,7 +437,7 @@ class Tensor(Base):
             if self.grad is not None:
                 copy.grad = self.grad.detach().clone()  # type: ignore
             memo[id(self)] = copy
-        return memo[id(self)]  # type: ignore[no-any-return]
+        return memo[id(self)]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError("pickle: Tensors are not pickled; use jitgrad.save (safetensors)")

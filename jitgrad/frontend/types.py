@@ -53,14 +53,16 @@ class device:
 
     __slots__ = ("index", "type")
 
+    type: str
+    index: int | None
+
     def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
-        if isinstance(type, device):
-            type, index = type.type, type.index
-        kind, _, number = str(type).partition(":")
+        name = str(type)
+        kind, _, number = name.partition(":")
         if kind == "cuda":
-            raise RuntimeError(f"device: {type!r} is not available, only 'cpu' is")
+            raise RuntimeError(f"device: {name!r} is not available, only 'cpu' is")
         if kind != "cpu":
-            raise RuntimeError(f"device: unknown device {type!r}; there is 'cpu'")
+            raise RuntimeError(f"device: unknown device {name!r}; there is 'cpu'")
         self.type = kind
         self.index = int(number) if number else index
 

@@ -44,6 +44,7 @@ def contiguous_strides(shape: Shape) -> tuple[int, ...]:
 def place_of(shape: Shape, strides: Shape, chain: Chain) -> tuple[Shape, int] | None:
     """Strides and offset of the view `chain` of memory; None for a rearrangement that has none."""
     offset = 0
+    found: Shape | None
     for name, attrs in chain:
         if name == "permute":
             shape = tuple(shape[i] for i in attrs[0])

@@ -28,7 +28,9 @@ class Part:
     `places` selects from the vector (inputs, results of all parts, this part's arena).
     """
 
-    __slots__ = ("arena", "draws", "numbers", "offsets", "places", "plan", "sites", "words")
+    __slots__ = (
+        "arena", "draws", "kernels", "numbers", "offsets", "places", "plan", "sites", "words",
+    )  # fmt: skip
 
 
 class Replay:
@@ -76,6 +78,7 @@ class Replay:
         part = Part()
         part.plan = plan = Bound(program.schedule, program.functions, snap.nodes)
         part.sites = _skeleton(snap.nodes)
+        part.kernels = program.schedule.kernel_count
         values = trace.expected(snap)
         with threads.execution_lock:
             outs, failure = plan.run(snap.nodes, _launch())
@@ -170,8 +173,8 @@ def _count(part: Part, nodes: int) -> None:
     plan = part.plan
     counts.flushes += 1
     counts.nodes += nodes
-    counts.kernels_run += plan.schedule.kernel_count
-    counts.steps_run += len(plan.schedule.steps)
+    counts.kernels_run += part.kernels
+    counts.steps_run += len(plan.steps)
     counts.bytes += plan.bytes
     counts.flops += plan.flops
 
