@@ -2,7 +2,7 @@
 
 import ast
 
-LINES = 450
+LINES = 500
 
 
 def _sources(root):
