@@ -89,7 +89,7 @@ def softmax(x: Value, *, axes: Axes) -> Value:
     if _count(x, axes) == 0:
         return x
     e = exp(x - r.max_(detached(x), axes=axes))
-    return e / r.sum_(e, axes=axes)
+    return e * (1 / r.sum_(e, axes=axes))  # one division a row
 
 
 def log_softmax(x: Value, *, axes: Axes) -> Value:
