@@ -63,11 +63,12 @@ def numeric_tags(shape: Shape, strides: Sequence[int]) -> Tags:
 
 
 def reshape_groups(old: Shape, new: Shape) -> tuple[tuple[Shape, Shape], ...]:
-    """Minimal groups of axes (none of size 1) of `old` and `new` with equal products, in order."""
+    """Minimal groups of axes (none of size 1) of `old` and `new` with equal products, in order;
+    none where there are no elements."""
     a = [i for i, n in enumerate(old) if n != 1]
     b = [i for i, n in enumerate(new) if n != 1]
     if 0 in old:
-        return ((tuple(a), tuple(b)),)
+        return ()
     out = []
     i = j = 0
     while i < len(a) and j < len(b):
@@ -131,10 +132,10 @@ def tags_through(name: str, key: Any, tags: Tags) -> Tags | None:
         return tuple(out)
     if name == "reshape":
         groups, ones = key
+        if not groups:  # no elements, or one: any view is one of row-major memory
+            return contiguous_tags(ones, True)
         out = ["1"] * len(ones)
         for old, new in groups:
-            if not old or not new:
-                continue
             head, last = [tags[i] for i in old[:-1]], tags[old[-1]]
             if any(t != "c" for t in head) and not (last == "0" and all(t == "0" for t in head)):
                 return None

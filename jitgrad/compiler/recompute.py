@@ -19,15 +19,15 @@ LIMIT = 8  # ops in a light expression
 
 def recompute(graph: Graph) -> None:
     """Give reductions to one element their own copy of a light operand; number values anew."""
-    readers: dict[Value, int] = {}
+    readers: dict[Value, list[Value]] = {}
     for v in graph.values:
         for a in v.inputs:
-            readers[a.value] = readers.get(a.value, 0) + 1
+            readers.setdefault(a.value, []).append(v)
     out: list[Value] = []
     for v in graph.values:
         if v.kind == "partial":
             tree = light(v.inputs[0].value)
-            if tree and any(readers[x] > 1 for x in tree):
+            if tree and any(widens(x, readers) for x in tree):
                 copies: dict[Value, Value] = {}
                 for x in tree:
                     copies[x] = Value(
@@ -41,6 +41,21 @@ def recompute(graph: Graph) -> None:
     for number, v in enumerate(out):
         v.id = number
     graph.values = out
+
+
+def widens(v: Value, readers: dict[Value, list[Value]]) -> bool:
+    """Whether elementwise work of more axes is waiting for the value."""
+    seen: set[Value] = set()
+    stack = [v]
+    while stack:
+        for r in readers.get(stack.pop(), ()):
+            if r.kind != "map" or r in seen:
+                continue
+            if len(r.space) > len(v.space):
+                return True
+            seen.add(r)
+            stack.append(r)
+    return False
 
 
 def redirect(v: Value, copies: dict[Value, Value]) -> list[Access]:
