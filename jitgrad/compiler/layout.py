@@ -179,7 +179,8 @@ def replay(view: View, steps: Sequence[tuple[str, tuple[Any, ...]]]) -> View:
             shape = attrs[0]
         else:
             starts, jumps, sizes = attrs
-            offset += sum(a * s for a, s in zip(starts, strides, strict=True))
+            if 0 not in sizes:  # an empty view stays where it is, inside its memory
+                offset += sum(a * s for a, s in zip(starts, strides, strict=True))
             strides = tuple(k * s for k, s in zip(jumps, strides, strict=True))
             shape = sizes
     return shape, strides, offset
