@@ -56,6 +56,10 @@ class _Call(Edge):
     """The Edge of a call: collects the gradients of all results, then calls `backward`."""
 
     __slots__ = ("context", "function", "grads", "outputs")
+    context: Context
+    function: type[Function]
+    grads: dict[int, Any]
+    outputs: list[Fact]
 
     def backward(self, g: Any, create: bool) -> Any:
         context = self.context
@@ -97,6 +101,7 @@ class _Result(Edge):
     """The Edge of one result of a call."""
 
     __slots__ = ("index",)
+    index: int
 
     def backward(self, g: Any, create: bool) -> Any:
         call = self.inputs[0]
@@ -145,7 +150,7 @@ class Function:
         before, state.grad = state.grad, False
         try:
             if "setup_context" in vars(cls):
-                out = cls.forward(*args)  # type: ignore[call-arg]
+                out = cls.forward(*args)
                 cls.setup_context(context, args, out)  # type: ignore[attr-defined]
             else:
                 out = cls.forward(context, *args)

@@ -160,7 +160,7 @@ class Capture:
         if t._box is None:
             t._box = Box()
         self.box(t._box)
-        return t._box  # type: ignore[no-any-return]
+        return t._box
 
     def box(self, box: Box, leaf: Any = None) -> None:
         """The gradient in `box` (that of `leaf`) is about to be read or set."""

@@ -335,7 +335,7 @@ def arange(
     """
     _no_out("arange", out)
     check_device(device)
-    given = [b.item() if isinstance(b, (Base, np.generic)) else b for b in bounds]  # type: ignore
+    given = [b.item() if isinstance(b, (Base, np.generic)) else b for b in bounds]
     if len(given) == 1 and end is None:
         end = given[0]
     elif given:

@@ -275,7 +275,7 @@ def normal_(self: Tensor, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = N
 
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """Fill with 1 of probability `p`, else 0."""
-    chance = p.detach() if isinstance(p, Base) else p  # type: ignore[attr-defined]
+    chance = p.detach() if isinstance(p, Base) else p
     dtype = self._dtype if self._dtype.kind == "f" else apply.default_float()
     u = draw("uniform", self._shape, dtype, generator)
     return _fill(self, "bernoulli_", ops.lt(u, chance))

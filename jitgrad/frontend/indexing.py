@@ -14,7 +14,7 @@ import numpy as np
 from jitgrad import ops
 from jitgrad.frontend.composing import composed
 from jitgrad.frontend.creation import tensor
-from jitgrad.frontend.record import Base, assign, cast, check_writable, general, view
+from jitgrad.frontend.record import Base, assign, cast, check_writable, general, label, view
 from jitgrad.frontend.shaping import expand, permute, reshape
 from jitgrad.frontend.state import local
 from jitgrad.ir import dtype as dt
@@ -100,6 +100,8 @@ def _basic(self: Any, index: Any) -> tuple[Any, list[tuple[int, Any]]]:
         out = view(out, "slice", (tuple(starts), tuple(steps), tuple(sizes)))
     if tuple(shape) != out._shape:
         out = view(out, "reshape", (tuple(shape),))
+        if any(isinstance(i, int) for i in items):
+            label(out, "select")
     return out, advanced
 
 
@@ -217,10 +219,10 @@ class _Gather:
     def read(self) -> Any:
         out = general(OPS["take"], (self._rows(), self.index), ())
         if not self.lead:
-            return out
+            return label(out, "index")
         k = len(self.shape)
         order = (*range(k, k + self.lead), *range(k), *range(k + self.lead, len(out._shape)))
-        return general(OPS["permute"], (out,), (order,))
+        return label(general(OPS["permute"], (out,), (order,)), "index")
 
     def write(self, value: Any, accumulate: bool = False) -> None:
         rest = tuple(self.base._shape[i] for i in self.rest)

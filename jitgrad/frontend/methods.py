@@ -16,7 +16,7 @@ import numpy as np
 from jitgrad import ops
 from jitgrad.frontend import arranging, creation, draws, indexing, inplace, reducing, shaping
 from jitgrad.frontend.composing import composed
-from jitgrad.frontend.record import Base, cast, elementwise, general
+from jitgrad.frontend.record import Base, cast, elementwise, general, label
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.frontend.types import check_device, device
 from jitgrad.ir import dtype as dt
@@ -105,7 +105,7 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
         kind = builtins.type(other).__name__
         raise TypeError(f"matmul: both operands must be Tensors, not {kind}")
     if len(input._shape) == 2 == len(other._shape):
-        return general(OPS["matmul"], (input, other), ())
+        return label(general(OPS["matmul"], (input, other), ()), "mm")
     return products.matmul(input, other)
 
 
@@ -181,8 +181,8 @@ def _install_operators() -> None:
         setattr(Tensor, f"__{name}__", _one(FUNCTIONS[public]))
     Tensor.__getitem__ = indexing.getitem
     Tensor.__setitem__ = indexing.setitem
-    Tensor.__div__ = Tensor.__truediv__  # type: ignore[attr-defined]
-    Tensor.__rdiv__ = Tensor.__rtruediv__  # type: ignore[attr-defined]
+    for old in ("div", "rdiv"):  # PyTorch still has them
+        setattr(Tensor, f"__{old}__", getattr(Tensor, f"__{old.replace('div', 'truediv')}__"))
 
 
 def _one(fn: Function) -> Function:

@@ -67,7 +67,7 @@ class Base:
             edge, shape = root, self._storage.shape
             for name, attrs in view.chain:
                 edge = movement_edge(edge, name, attrs, shape)
-                shape = edge.shape
+                shape = edge.shape or ()
             view.edge, view.root = edge, root
         return view.edge
 
@@ -83,7 +83,7 @@ class Base:
             return strides, 0
         if view.place is None:
             view.place = place_of(storage.shape, strides, view.chain)
-            assert view.place is not None, "a view that is not strided says so when it is made"
+            assert view.place is not None, "every view is strided"
         return view.place
 
 
@@ -98,6 +98,14 @@ def make(
     t._shape = shape
     t._dtype = dtype
     t._box = None
+    return t
+
+
+def label(t: Any, name: str) -> Any:
+    """`t`, its history printing under the name of the function that composed it."""
+    edge = t._track.edge if t._view is None else t._view.edge
+    if type(edge) is Edge:
+        edge.label = name
     return t
 
 
@@ -156,21 +164,30 @@ def _recorded(state: State, here: Place | None, storage: Storage, depth: int) ->
 # ---- operands
 
 
-def number(value: Any, dtype: DType, state: State, where: Any) -> Node:
+def number(value: Any, dtype: DType, state: State, where: Any, wraps: bool = False) -> Node:
     """A number as a Node: the user's is a run-time slot, a rule's a Const.
 
-    In rules and composed functions only numbers of Python's own classes are theirs.
+    In rules and composed functions only numbers of Python's own classes are theirs. One that the
+    dtype cannot hold wraps as an operand of arithmetic; else only -1 and its like do, as unsigned.
     """
     kind = type(value)
     if dtype.kind in "iu":
         value = int(value)
         if not _LOWEST[dtype] <= value <= _HIGHEST[dtype]:
-            raise RuntimeError(f"value {value} cannot be converted to {dtype} without overflow")
+            value = _wrapped(value, dtype, wraps)
     if state.rule and kind in _OWN:
         return Node(OPS["const"], (), (value,), (), dtype, "cpu", where, value)
     if kind is Slot:
         value = float(value)
     return Node(OPS["scalar"], (), (), (), dtype, "cpu", where, value)
+
+
+def _wrapped(value: int, dtype: DType, wraps: bool) -> int:
+    low, high = _LOWEST[dtype], _HIGHEST[dtype]
+    fits = -(1 << 63) <= value < 1 << 63 if wraps else low == 0 and value >= -high
+    if not fits:
+        raise RuntimeError(f"value {value} cannot be converted to {dtype} without overflow")
+    return (value - low) % (high - low + 1) + low
 
 
 _INTEGERS = [d for d in dt.ALL if d.kind in "iu"]
@@ -291,7 +308,7 @@ def _conform(
             common, out = found or _dtypes_with_number(op, x.dtype, value)
             if x.dtype is not common:
                 nodes[1 - at] = _cast(x, common, where)
-            node = number(value, common, state, where)
+            node = number(value, common, state, where, wraps=True)
             nodes[at] = _expand(node, x.shape, where) if x.shape else node
             return x.shape, out, 2 << at
     first = 1 if op.name == "where" else 0  # the condition takes no part in promotion
@@ -310,7 +327,7 @@ def _conform(
     for i, a in enumerate(nodes):
         want = dt.bool_ if i < first else common
         if not isinstance(a, Node):
-            a = number(a, want, state, where)
+            a = number(a, want, state, where, wraps=first == 0)
         elif a.dtype is not want:
             a = _cast(a, want, where)
         nodes[i] = a if a.shape == shape else _expand(a, shape, where)

@@ -12,7 +12,7 @@ from typing import Any
 
 from jitgrad import ops
 from jitgrad.frontend.composing import composed
-from jitgrad.frontend.record import cast, general
+from jitgrad.frontend.record import cast, general, label
 from jitgrad.frontend.shaping import axes_of, axis_of, reshape
 from jitgrad.ir.op import OPS
 from jitgrad.ops import statistics
@@ -25,8 +25,9 @@ def reduce(name: str, x: Any, dim: Any, keepdim: bool) -> Any:
     if keepdim or not x._shape:
         return out
     shape = tuple(n for i, n in enumerate(x._shape) if i not in axes)
-    node = out._storage.node
-    return general(OPS["reshape"], (out,), (shape,), node.site) if axes else out
+    if not axes:
+        return out
+    return general(OPS["reshape"], (out,), (shape,), out._storage.node.site)
 
 
 def _as(x: Any, dtype: Any) -> Any:
@@ -46,12 +47,14 @@ def _float(name: str, x: Any, dtype: Any = None) -> Any:
 
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Sum of all elements, or over `dim`."""
-    return _as(reduce("sum", _as(input, dtype), dim, keepdim), dtype)
+    total = reduce("sum", _as(input, dtype), dim, keepdim)
+    return _as(label(total, "sum" if dim is None else "sum1"), dtype)
 
 
 def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Product of all elements, or over `dim`."""
-    return _as(reduce("prod", _as(input, dtype), dim, keepdim), dtype)
+    product = reduce("prod", _as(input, dtype), dim, keepdim)
+    return _as(label(product, "prod" if dim is None else "prod1"), dtype)
 
 
 def _count(input: Any, dim: Any, name: str) -> int:
@@ -66,7 +69,8 @@ def _divided(total: Any, count: float) -> Any:
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Mean of all elements, or over `dim`."""
     x = _float("mean", input, dtype)
-    return _divided(reduce("sum", x, dim, keepdim), float(_count(x, dim, "mean")))
+    out = _divided(reduce("sum", x, dim, keepdim), float(_count(x, dim, "mean")))
+    return label(out, "mean" if dim is None else "mean1")
 
 
 def var(
@@ -85,7 +89,7 @@ def var(
     n = _count(x, dim, "var")
     center = x - _divided(reduce("sum", x, dim, True), float(n))
     total = reduce("sum", center * center, dim, keepdim)
-    return _divided(total, float(n - correction) if n > correction else 0.0)
+    return label(_divided(total, float(n - correction) if n > correction else 0.0), "var")
 
 
 def std(
@@ -97,7 +101,7 @@ def std(
     correction: Any = None,
 ) -> Any:
     """Standard deviation: the square root of `var`."""
-    return _root(var(input, dim, unbiased, keepdim, correction=correction))
+    return label(_root(var(input, dim, unbiased, keepdim, correction=correction)), "std")
 
 
 @composed
@@ -123,12 +127,12 @@ def std_mean(
 
 def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """Largest element over `dim`; ties share the gradient."""
-    return reduce("max", input, dim, keepdim)
+    return label(reduce("max", input, dim, keepdim), "amax")
 
 
 def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
     """Smallest element over `dim`; ties share the gradient."""
-    return reduce("min", input, dim, keepdim)
+    return label(reduce("min", input, dim, keepdim), "amin")
 
 
 def argmax(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
@@ -163,14 +167,14 @@ def _extreme(name: str, input: Any, other: Any, dim: Any, keepdim: Any) -> Any:
             return (ops.maximum if name == "max" else ops.minimum)(input, other)
         dim, other = other, None
     if dim is None:
-        return reduce(name, input, None, False)
+        return label(reduce(name, input, None, False), name + "1")
     axis = axis_of(name, dim, len(input._shape))
     if not input._shape:
         return _RESULTS[name](input.clone(), reduce("arg" + name, input, None, True))
     values, index = (_max_along if name == "max" else _min_along)(input, axis=axis)
     if not keepdim:
         values, index = _drop(values, (axis,)), _drop(index, (axis,))
-    return _RESULTS[name](values, index)
+    return _RESULTS[name](label(values, name), index)
 
 
 def _drop(x: Any, axes: tuple[int, ...]) -> Any:
@@ -207,7 +211,7 @@ def _over_axes(name: str, fn: Any) -> Any:
     def call(x: Any, dim: Any, keepdim: bool, *args: Any, **options: Any) -> Any:
         axes = axes_of(name, dim, len(x._shape))
         out = fn(x, *args, axes=axes, **options)
-        return out if keepdim or not axes else _drop(out, axes)
+        return out if keepdim or not axes else label(_drop(out, axes), name)
 
     return call
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from jitgrad.frontend.record import Base, general, view, wrap
+from jitgrad.frontend.record import Base, general, label, view, wrap
 from jitgrad.frontend.state import local, site
 from jitgrad.frontend.tape import passing
 from jitgrad.frontend.views import reshaped_strides
@@ -85,14 +85,14 @@ def view_(self: Any, *shape: Any, dtype: Any = None) -> Any:
             f"{self.stride()} (at least one dimension spans across two contiguous subspaces); "
             "use .reshape(...) instead"
         )
-    return view(self, "reshape", (new,))
+    return label(view(self, "reshape", (new,)), "view")
 
 
 def reshape(self: Any, *shape: Any) -> Any:
     """The same elements under another shape; shares the storage where strides allow."""
     new = _fill_in("reshape", self._shape, _sizes(shape))
     if _viewable(self, new):
-        return view(self, "reshape", (new,))
+        return label(view(self, "reshape", (new,)), "view")
     return general(OPS["reshape"], (self,), (new,))
 
 
@@ -148,7 +148,7 @@ def transpose(self: Any, dim0: int, dim1: int) -> Any:
     order = list(range(n))
     if n:
         order[a], order[b] = b, a
-    return view(self, "permute", (tuple(order),))
+    return label(view(self, "permute", (tuple(order),)), "transpose")
 
 
 def t(self: Any) -> Any:
@@ -156,7 +156,7 @@ def t(self: Any) -> Any:
     n = len(self._shape)
     if n > 2:
         raise RuntimeError(f"t: expects a tensor with <= 2 dimensions, but self is {n}D")
-    return view(self, "permute", (tuple(reversed(range(n))),))
+    return label(view(self, "permute", (tuple(reversed(range(n))),)), "t")
 
 
 def movedim(self: Any, source: Any, destination: Any) -> Any:
@@ -176,13 +176,14 @@ def squeeze(self: Any, dim: Any = None) -> Any:
     """Axes of size 1 removed: all, or those named."""
     axes = axes_of("squeeze", dim, len(self._shape))
     shape = tuple(n for i, n in enumerate(self._shape) if n != 1 or i not in axes)
-    return view(self, "reshape", (shape,))
+    return label(view(self, "reshape", (shape,)), "squeeze" if dim is None else "squeeze1")
 
 
 def unsqueeze(self: Any, dim: int) -> Any:
     """An axis of size 1 inserted at `dim`."""
     axis = axis_of("unsqueeze", dim, len(self._shape) + 1)
-    return view(self, "reshape", ((*self._shape[:axis], 1, *self._shape[axis:]),))
+    out = view(self, "reshape", ((*self._shape[:axis], 1, *self._shape[axis:]),))
+    return label(out, "unsqueeze")
 
 
 def expand(self: Any, *sizes: Any, implicit: bool = False) -> Any:
@@ -262,7 +263,8 @@ def select(self: Any, dim: int, index: Any) -> Any:
             f"select: index {index} is out of bounds for dimension {axis} with size {n}"
         )
     part = slice_axis(self, axis, index % n, 1, 1)
-    return view(part, "reshape", (self._shape[:axis] + self._shape[axis + 1 :],))
+    out = view(part, "reshape", (self._shape[:axis] + self._shape[axis + 1 :],))
+    return label(out, "select")
 
 
 def unbind(self: Any, dim: int = 0) -> tuple[Any, ...]:

@@ -88,4 +88,4 @@ class View:
         self.edge = edge
         self.root = root
         self.frozen: str | None = None
-        self.place: Any = None  # strides and offset, when asked for
+        self.place: tuple[Shape, int] | None = None  # strides and offset, when asked for

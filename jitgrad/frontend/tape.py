@@ -135,7 +135,10 @@ class Edge:
 
     def name(self) -> str:
         """The name PyTorch would print."""
-        return "".join(w[:1].upper() + w[1:] for w in self.label.split("_")) + "Backward0"
+        label = self.label
+        form = label[-1] if label[-1].isdigit() else "0"  # "sum1": the second form of sum
+        words = label.rstrip("0123456789").split("_")
+        return "".join(w[:1].upper() + w[1:] for w in words) + "Backward" + form
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:

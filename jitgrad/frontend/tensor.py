@@ -433,9 +433,9 @@ class Tensor(Base):
                 "protocol; use clone() or detach()"
             )
         if id(self) not in memo:
-            copy = _share(type(self), self.detach().clone(), self.requires_grad)  # type: ignore
+            copy = _share(type(self), self.detach().clone(), self.requires_grad)
             if self.grad is not None:
-                copy.grad = self.grad.detach().clone()  # type: ignore
+                copy.grad = self.grad.detach().clone()
             memo[id(self)] = copy
         return memo[id(self)]
 

@@ -414,3 +414,51 @@ x.max(1)
 torch.finfo(torch.float32).max
 torch.arange(1001)
 """
+
+# names of recorded operations
+HISTORY = r"""
+x.sum()
+x.sum(1)
+x.mean()
+x.mean(1)
+x.max()
+x.max(1).values
+x.std()
+x.var(1)
+x.softmax(1)
+x.log_softmax(1)
+x.view(-1)
+x.reshape(4, 6)
+x[0]
+x[0, 1]
+x[:, 1:]
+x[[0, 1]]
+x[x > 3]
+x.transpose(0, 1)
+x.permute(1, 0, 2)
+x[0].t()
+x.unsqueeze(0)
+x.squeeze()
+x.expand(2, 2, 3, 4)
+x[0] @ x[0].t()
+x + 1
+x * x
+x / 2
+x ** 2
+-x
+x.exp()
+x.log()
+x.sqrt()
+x.tanh()
+x.sigmoid()
+x.relu()
+x.abs()
+torch.where(x > 0, x, -x)
+torch.cat([x, x])
+x.clone()
+x.cumsum(0)
+x.gather(0, torch.zeros(1, 3, 4, dtype=torch.long))
+x.norm()
+x.logsumexp(1)
+x.amax(1)
+"""

@@ -42,3 +42,9 @@ def test_maths(expression):
 @pytest.mark.parametrize("expression", snippets.REPR.strip().splitlines())
 def test_text(expression):
     peer.check(f"{X}out = repr({expression}) + str({expression}) + f'{{{expression}}}'")
+
+
+@pytest.mark.parametrize("expression", snippets.HISTORY.strip().splitlines())
+def test_names_of_history(expression):
+    code = f"x = torch.rand(2, 3, 4, requires_grad=True); out = ({expression}).grad_fn.name()"
+    peer.check(code)
