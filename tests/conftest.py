@@ -17,6 +17,13 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_ignore_collect(collection_path):
+    """Helpers of tests are imported by them, not collected for doctests: they may need a peer."""
+    if collection_path.suffix == ".py" and not collection_path.name.startswith("test_"):
+        return True
+    return None
+
+
 @pytest.fixture(scope="session")
 def root():
     """The top of the repository."""
