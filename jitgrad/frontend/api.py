@@ -44,7 +44,8 @@ def _names() -> dict[str, Any]:
         out |= {n: getattr(module, n) for n in names}
     out |= {n: getattr(pending, n) for n in ("flush_all", "soft_flush")}
     out |= {
-        "compile": compiling.compile, "Tensor": Tensor, "Size": Size, "device": device, "finfo": finfo, "iinfo": iinfo,
+        "compile": compiling.compile, "Tensor": Tensor, "Size": Size, "device": device,
+        "finfo": finfo, "iinfo": iinfo,
         "dtype": dtype, "set_printoptions": printing.set_printoptions, "strided": strided,
         "contiguous_format": contiguous_format, "preserve_format": preserve_format, "inf": inf,
         "nan": nan, "pi": pi, "e": e, "newaxis": newaxis,

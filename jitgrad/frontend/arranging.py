@@ -12,12 +12,20 @@ from jitgrad import ops
 from jitgrad.frontend.composing import composed
 from jitgrad.frontend.creation import zeros
 from jitgrad.frontend.indexing import checked_index
-from jitgrad.frontend.record import Base, cast, general, wrap
-from jitgrad.frontend.shaping import axes_of, axis_of, expand, reshape, unsqueeze
+from jitgrad.frontend.record import Base, cast, general
+from jitgrad.frontend.shaping import axis_of, expand, reshape, unsqueeze
 from jitgrad.ir import apply
 from jitgrad.ir import dtype as dt
 from jitgrad.ir.op import OPS
 from jitgrad.ops import arrange
+
+_repeat = composed(arrange.repeat, "repeat", numbers=False)
+_roll = composed(arrange.roll, "roll", numbers=False)
+_diag = composed(arrange.diag, "diag", numbers=False)
+_diag_embed = composed(arrange.diag_embed, "diag_embed", numbers=False)
+_scatter = composed(arrange.scatter, "scatter", numbers=False)
+_pad = composed(arrange.pad, "constant_pad_nd")
+_one_hot = composed(arrange.one_hot)
 
 
 def _joined(name: str, tensors: Any) -> list[Any]:
@@ -115,7 +123,7 @@ def repeat(self: Any, *repeats: Any) -> Any:
             "repeat: number of dimensions of repeat dims can not be smaller than number of "
             f"dimensions of tensor: {counts} for shape {self._shape}"
         )
-    return composed(arrange.repeat)(self, counts)
+    return _repeat(self, counts)
 
 
 def tile(input: Any, *dims: Any) -> Any:
@@ -139,12 +147,12 @@ def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
     """Elements moved along the axes; what leaves at one end enters at the other."""
     by = (shifts,) if isinstance(shifts, int) else tuple(shifts)
     if dims is None:
-        return reshape(composed(arrange.roll)(reshape(input, -1), by, (0,)), input._shape)
+        return reshape(_roll(reshape(input, -1), by, (0,)), input._shape)
     over = (dims,) if isinstance(dims, int) else tuple(dims)
     axes = tuple(axis_of("roll", d, len(input._shape)) for d in over)
     if len(by) != len(axes):
         raise RuntimeError(f"roll: shifts {by} and dims {axes} must align")
-    return composed(arrange.roll)(input, by, axes)
+    return _roll(input, by, axes)
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
@@ -188,7 +196,7 @@ def scatter(
     src = value if src is None else src
     if not isinstance(src, Base):
         src = full_like_number(src, input._dtype, index._shape)
-    return composed(arrange.scatter)(input, _index_of("scatter", index), src, axis=axis)
+    return _scatter(input, _index_of("scatter", index), src, axis=axis)
 
 
 def full_like_number(value: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
@@ -251,14 +259,14 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
 
 def diag(input: Any, diagonal: int = 0) -> Any:
     """The diagonal of a matrix, or the matrix with a vector on its diagonal."""
-    return composed(arrange.diag)(input, int(diagonal))
+    return _diag(input, int(diagonal))
 
 
 def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """Matrices with `input` on a diagonal of the last two axes."""
     if (dim1, dim2) != (-2, -1):
         raise NotImplementedError("diag_embed: dim1 and dim2 other than -2 and -1")
-    return composed(arrange.diag_embed)(input, offset)
+    return _diag_embed(input, offset)
 
 
 def pad(input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:
@@ -271,21 +279,11 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:
     widths = [(0, 0)] * n
     for i in range(len(pad) // 2):
         widths[n - 1 - i] = (int(pad[2 * i]), int(pad[2 * i + 1]))
-    return composed(arrange.pad)(input, widths, 0 if value is None else value)
+    return _pad(input, widths, 0 if value is None else value)
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """int64 rows with a 1 at each index."""
     if num_classes < 0:
         num_classes = int(tensor.max()) + 1
-    return composed(arrange.one_hot)(tensor, num_classes)
-
-
-def split_axes(input: Any, dims: Any) -> tuple[int, ...]:
-    """Axes named by `dims`, for functions that take several."""
-    return axes_of("dims", dims, len(input._shape))
-
-
-def lifted(node: Any) -> Any:
-    """A Tensor over a Node."""
-    return wrap(node)
+    return _one_hot(tensor, num_classes)

@@ -15,16 +15,22 @@ from jitgrad.frontend.tape import Edge
 from jitgrad.frontend.types import slot
 
 
-def composed(fn: Callable[..., Any], label: str = "") -> Callable[..., Any]:
-    """`fn` for users; `label` is the name its result's history prints."""
+def composed(
+    fn: Callable[..., Any], label: str = "", *, numbers: bool = True
+) -> Callable[..., Any]:
+    """`fn` for users; `label` is the name its result's history prints.
+
+    Its number arguments become run-time slots, unless they are places and sizes (`numbers` False).
+    """
 
     @functools.wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
         state = local.state
         if state.rule:  # inside a rule or another composed function
             return fn(*args, **kwargs)
-        args = tuple([a if isinstance(a, Base) else slot(a) for a in args])
-        if kwargs:
+        if numbers:
+            args = tuple([a if isinstance(a, Base) else slot(a) for a in args])
+        if kwargs and numbers:
             kwargs = {k: slot(v) for k, v in kwargs.items()}
         state.rule = True
         state.base, state.step = place(state), 0

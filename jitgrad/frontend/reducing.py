@@ -252,8 +252,8 @@ def norm(
     return _norm(_float("norm", input, dtype), dim, keepdim, p=2 if p in ("fro", None) else p)
 
 
-def _along(name: str, fn: Any) -> Any:
-    fn = composed(fn, name)
+def _along(name: str, fn: Any, numbers: bool = True) -> Any:
+    fn = composed(fn, name, numbers=numbers)
 
     def call(x: Any, dim: int, *args: Any, **options: Any) -> Any:
         axis = axis_of(name, dim, len(x._shape))
@@ -269,9 +269,9 @@ def _along(name: str, fn: Any) -> Any:
 
 _cumsum = _along("cumsum", statistics.running_sum)
 _cumprod = _along("cumprod", statistics.running_product)
-_sort = _along("sort", statistics.sort)
-_topk = _along("topk", statistics.topk)
-_argsort = _along("argsort", ops.RECORDERS["argsort"].__call__)
+_sort = _along("sort", statistics.sort, False)
+_topk = _along("topk", statistics.topk, False)
+_argsort = _along("argsort", ops.RECORDERS["argsort"].__call__, False)
 _softmax = _over_axes("softmax", statistics.softmax)
 _log_softmax = _over_axes("log_softmax", statistics.log_softmax)
 

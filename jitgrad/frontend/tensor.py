@@ -355,7 +355,11 @@ class Tensor(Base):
         return out.copy() if copy else out
 
     def __dlpack__(self, **options: Any) -> Any:
-        return self.numpy().__dlpack__(**options)
+        values = self.numpy()
+        try:
+            return values.__dlpack__(**options)
+        except BufferError:  # the receiver cannot be told that the memory is read-only
+            return values.copy().__dlpack__(**options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)

@@ -14,7 +14,7 @@ def _beside(name):
     return module
 
 
-peer, snippets = _beside("peer"), _beside("snippets")
+peer, snippets, texts = map(_beside, ("peer", "snippets", "snippets_text"))
 
 X = "x = torch.arange(24.).reshape(2, 3, 4); "
 
@@ -39,12 +39,12 @@ def test_maths(expression):
     peer.check(f"{X}out = {expression}" if " = " not in expression else f"{X}{expression}")
 
 
-@pytest.mark.parametrize("expression", snippets.REPR.strip().splitlines())
+@pytest.mark.parametrize("expression", texts.REPR.strip().splitlines())
 def test_text(expression):
     peer.check(f"{X}out = repr({expression}) + str({expression}) + f'{{{expression}}}'")
 
 
-@pytest.mark.parametrize("expression", snippets.HISTORY.strip().splitlines())
+@pytest.mark.parametrize("expression", texts.HISTORY.strip().splitlines())
 def test_names_of_history(expression):
     code = f"x = torch.rand(2, 3, 4, requires_grad=True); out = ({expression}).grad_fn.name()"
     peer.check(code)
