@@ -7,10 +7,23 @@ divided by -1 wraps. May import: NumPy, `intrinsics`.
 
 import numpy as np
 
-from .intrinsics import absolute, copysign, floor, fmod, like, rint, select
+from .intrinsics import (
+    absolute,
+    bits_f32,
+    bits_f64,
+    copysign,
+    floor,
+    fmod,
+    int_f32,
+    int_f64,
+    like,
+    rint,
+    select,
+)
 
 INLINE = True
-_0, _1, _M1 = np.int64(0), np.int64(1), np.int64(-1)
+_0, _1, _M1, _63, _64 = map(np.int64, (0, 1, -1, 63, 64))
+_ONE_32, _M1_32 = np.int32(1), np.int32(-1)
 
 # ---- integers, computed in int64 and narrowed by `like`
 
@@ -76,6 +89,41 @@ def _abs_int(x):
     return like(select(wide < _0, np.int64(_0 - wide), wide), x)
 
 
+def _shift_left_int(x, count):
+    """x << count; 0 where count is not below the width or is negative."""
+    wide, steps = np.int64(x), np.int64(count)
+    inside = (steps >= _0) & (steps < _64)
+    # what leaves a narrower type is cut off by `like`
+    return like(select(inside, np.int64(wide << select(inside, steps, _0)), _0), x)
+
+
+def _shift_right_int(x, count):
+    """x >> count; the sign alone where count is not below the width or is negative."""
+    wide, steps = np.int64(x), np.int64(count)
+    inside = (steps >= _0) & (steps < _64)
+    return like(np.int64(wide >> select(inside, steps, _63)), x)
+
+
+def _gcd_int(a, b):
+    """The greatest common divisor, not negative."""
+    a, b = np.int64(a), np.int64(b)
+    x, y = select(a < _0, np.int64(_0 - a), a), select(b < _0, np.int64(_0 - b), b)
+    while y != _0:
+        x, y = y, np.int64(_remainder_int(x, y))
+    return np.int64(_abs_int(x))
+
+
+def _gcd(a, b):
+    """The greatest common divisor in the type of a."""
+    return like(_gcd_int(a, b), a)
+
+
+def _lcm(a, b):
+    """The least common multiple, with wrap-around; 0 where one is 0."""
+    quotient = np.int64(_floor_divide_int(np.int64(a), _gcd_int(a, b)))
+    return like(_abs_int(np.int64(quotient * np.int64(b))), a)
+
+
 # ---- floats
 
 
@@ -107,6 +155,26 @@ def _sign_float(x):
     return select(x > zero, like(1, x), select(x < zero, like(-1, x), zero))
 
 
+def _nextafter_f32(x, y):
+    """The next float32 from x towards y."""
+    bits = int_f32(x)
+    away = (y > x) == (bits >= 0)
+    step = bits_f32(np.int32(bits + select(away, _ONE_32, _M1_32)))
+    smallest = copysign(bits_f32(_ONE_32), y)
+    moved = select(x == np.float32(0), smallest, step)
+    return select((x != x) | (y != y), x + y, select(x == y, y, moved))
+
+
+def _nextafter_f64(x, y):
+    """The next float64 from x towards y."""
+    bits = int_f64(x)
+    away = (y > x) == (bits >= 0)
+    step = bits_f64(np.int64(bits + select(away, _1, _M1)))
+    smallest = copysign(bits_f64(_1), y)
+    moved = select(x == np.float64(0), smallest, step)
+    return select((x != x) | (y != y), x + y, select(x == y, y, moved))
+
+
 def _isnan(x):
     return x != x
 
@@ -132,6 +200,12 @@ floor_divide_i8 = floor_divide_i16 = floor_divide_i32 = floor_divide_i64 = _floo
 trunc_divide_i8 = trunc_divide_i16 = trunc_divide_i32 = trunc_divide_i64 = _trunc_divide_int
 remainder_i8 = remainder_i16 = remainder_i32 = remainder_i64 = _remainder_int
 fmod_i8 = fmod_i16 = fmod_i32 = fmod_i64 = _fmod_int
+shift_left_i8 = shift_left_i16 = shift_left_i32 = shift_left_i64 = shift_left_u8 = _shift_left_int
+shift_right_i8 = shift_right_i16 = shift_right_i32 = shift_right_i64 = _shift_right_int
+shift_right_u8 = _shift_right_int
+gcd_i8 = gcd_i16 = gcd_i32 = gcd_i64 = gcd_u8 = _gcd
+lcm_i8 = lcm_i16 = lcm_i32 = lcm_i64 = lcm_u8 = _lcm
+nextafter_f32, nextafter_f64 = _nextafter_f32, _nextafter_f64
 pow_i8 = pow_i16 = pow_i32 = pow_i64 = pow_u8 = _pow_int
 sign_i8 = sign_i16 = sign_i32 = sign_i64 = sign_u8 = _sign_int
 sgn_i8 = sgn_i16 = sgn_i32 = sgn_i64 = sgn_u8 = _sign_int

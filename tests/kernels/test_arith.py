@@ -1,10 +1,13 @@
 """Division, remainders, powers and signs: Python's and PyTorch's meaning, no traps."""
 
+import math
+
 import numpy as np
 import pytest
 
 from .harness import DTYPES, elementwise, same, twin
 
+DIVISIONS = ["floor_divide", "trunc_divide", "remainder", "fmod"]
 FLOATS, INTEGERS = ["f32", "f64"], ["i8", "i16", "i32", "i64", "u8"]
 
 
@@ -23,6 +26,13 @@ def wrap(value, suffix):
 
 def expect(name, a, b):
     """Python's exact answer; 0 where the divisor is 0."""
+    if name == "gcd":
+        return math.gcd(a, b)
+    if name == "lcm":
+        return abs(wrap(a // math.gcd(a, b) * b, "i64")) if a and b else 0
+    if name.startswith("shift"):
+        inside = 0 <= b < 64
+        return (a << b if inside else 0) if name == "shift_left" else a >> (b if inside else 63)
     if name == "pow":
         if b < 0:
             return 1 if a == 1 or (a == -1 and b % 2 == 0) else -1 if a == -1 else 0
@@ -39,7 +49,7 @@ def expect(name, a, b):
 
 
 @pytest.mark.parametrize("suffix", INTEGERS)
-@pytest.mark.parametrize("name", ["floor_divide", "trunc_divide", "remainder", "fmod", "pow"])
+@pytest.mark.parametrize("name", [*DIVISIONS, "pow", "shift_left", "shift_right", "gcd", "lcm"])
 def test_integers(name, suffix):
     a, b = numbers(suffix)
     pairs = list(zip(a.tolist(), b.tolist(), strict=True))
@@ -92,3 +102,12 @@ def test_float_signs_rounding_and_kinds(suffix):
     for name in ("isnan", "isinf", "isfinite"):
         got = elementwise(f"{name}_{suffix}", suffix, out="b1")(x)
         assert (got == getattr(np, name)(x)).all()
+
+
+@pytest.mark.parametrize("suffix", FLOATS)
+def test_nextafter(suffix):
+    a, b = reals(suffix)
+    want = np.nextafter(a, b)
+    assert same(elementwise(f"nextafter_{suffix}", suffix, 2)(a, b), want)
+    python = twin(f"nextafter_{suffix}")
+    assert same(np.array([python(x, y) for x, y in zip(a, b, strict=True)]), want)
