@@ -15,7 +15,6 @@ import numpy as np
 
 from jitgrad.frontend import pending
 from jitgrad.frontend.argtree import Pattern
-from jitgrad.frontend.guards import Watch
 from jitgrad.frontend.hostscalar import Event
 from jitgrad.frontend.record import assign, make, wrap
 from jitgrad.frontend.state import State, local, site
@@ -23,6 +22,7 @@ from jitgrad.frontend.storage import Storage, Track, View, snapshot
 from jitgrad.frontend.tape import Box, order
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.frontend.views import Chain, extend, replay
+from jitgrad.frontend.watch import Watch
 from jitgrad.frontend.writing import put
 from jitgrad.ir.node import Node
 

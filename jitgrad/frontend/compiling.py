@@ -16,7 +16,7 @@ from typing import Any
 from jitgrad.frontend.agree import difference
 from jitgrad.frontend.argtree import HISTORY, Pattern, facts, remake, swapped
 from jitgrad.frontend.capture import Capture
-from jitgrad.frontend.guards import Guards
+from jitgrad.frontend.conditions import GRADIENT, Conditions
 from jitgrad.frontend.program import Program
 from jitgrad.frontend.record import Base
 from jitgrad.frontend.recording import Recording, Unfit
@@ -33,11 +33,11 @@ PATIENCE = 3  # calls in a row that could not be replayed, before recording stop
 class Entry:
     """What is known for one pattern of arguments and one set of guarded values."""
 
-    __slots__ = ("first", "guards", "program")
+    __slots__ = ("conditions", "first", "program")
 
     def __init__(self, first: Recording) -> None:
         self.first: Recording | None = first
-        self.guards = Guards(list(first.watch.found.values()), [])
+        self.conditions = Conditions(first)
         self.program: Program | None = None
 
 
@@ -93,24 +93,18 @@ class Compiled:
             tensors = pattern.tensors
             failed: Any = None
             for entry in reversed(known.entries):
-                program = entry.program
-                if program is None:
-                    at = entry.guards.check()
-                    if at == -1:
-                        return self._second(known, entry, pattern, args, kwargs)
-                    failed = failed or entry.guards.reason(at)
-                    continue
-                at = program.guards.check()
-                if at != -1:
-                    failed = failed or program.guards.reason(at)
-                    continue
-                why = program.fits(tensors)
-                if not why:
-                    return program.run(tensors)
-                failed = failed or (why, "", "")
+                broken = entry.conditions.broken(tensors)
+                if broken is not None:
+                    failed = failed or broken
+                elif entry.program is not None:
+                    return entry.program.run(tensors)
+                else:
+                    return self._second(known, entry, pattern, args, kwargs)
             if known.lazy:
                 return self._fn(*args, **kwargs)
-            if failed is not None:
+            # That a first call met no gradients is nothing to report.
+            young = not any(e.program for e in known.entries)
+            if failed is not None and not (young and failed[0] == GRADIENT):
                 self._report(*failed)
             return self._first(known, pattern, args, kwargs)
 
@@ -184,6 +178,7 @@ class Compiled:
             raise RuntimeError(message)
         entry.program = Program(recording, self._name)
         recording.capture.settle()
+        entry.conditions = Conditions(recording)
         entry.first = None
         return result
 

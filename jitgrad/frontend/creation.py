@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from jitgrad import ops
-from jitgrad.frontend.record import Base, cast, finished, forget_dtypes, make, number, wrap
+from jitgrad.frontend.operands import forget_dtypes, number
+from jitgrad.frontend.record import Base, cast, finished, make, wrap
 from jitgrad.frontend.state import local, place, site
 from jitgrad.frontend.storage import Storage, owned, snapshot
 from jitgrad.frontend.tensor import Tensor

@@ -1,30 +1,24 @@
-"""Which Python values did a recording depend on, and are they still the same?
+"""Python values that a recording depended on: are they still the same?
 
-While a function records, `Watch` sees every function that runs (`sys.setprofile`), follows the
-chains of its bytecode from things that existed before, and remembers what it finds. `Guards` reads
-those values again before a replay. A value is a holder (namespace, object, cell, container) with a
-key. Entry: `Watch`, `Guards`. Imports: the scan of bytecode, the Tensor.
+A value is a holder (namespace, object, cell, container) with a key. `Guards` reads all of them
+again before a replay, by one generated function. Entry: `Guard`, `Guards`. Imports: the Tensor.
 """
 
 from __future__ import annotations
 
-import functools
-import sys
 import types
 from collections import deque
 from collections.abc import Callable
-from types import CodeType
 from typing import Any
 
 import numpy as np
 
-from jitgrad.frontend import scan
 from jitgrad.frontend.argtree import ATOMS
 from jitgrad.frontend.record import Base
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 CONTAINERS = (list, tuple, dict, set, frozenset, deque)
-_PLAIN_CALLS = (types.FunctionType, types.MethodType, functools.partial)
+HELD = ("_parameters", "_buffers", "_modules")  # where a Module keeps attributes
 _ARRAY_BYTES = 1 << 16  # larger arrays are compared by identity alone
 
 
@@ -128,240 +122,35 @@ def short(value: Any) -> str:
     return f"<{type(value).__name__}>"
 
 
-class Watch:
-    """The values that one recording read; `start` and `stop` are called around it."""
-
-    def __init__(self, fn: Any, pattern: Any) -> None:
-        self.found: dict[Any, Guard] = {}
-        self.tensors: dict[int, Any] = {}
-        self.modules: dict[int, Any] = {}
-        self.functions: dict[CodeType, types.FunctionType] = {}
-        self._anchored: dict[int, Any] = {}
-        self._inside: dict[int, Any] = {}  # elements of containers -> container
-        self._skip = {id(c) for c in pattern.containers}
-        self._before: Any = None
-        self._anchor(fn)
-        for value in pattern.objects:
-            self._anchor(value)
-
-    def start(self) -> None:
-        """Begin to watch this thread."""
-        self._before = sys.getprofile()
-        sys.setprofile(self._profile)
-
-    def stop(self) -> None:
-        """End it."""
-        sys.setprofile(self._before)
-
-    def note(self, holder: Any, kind: str, key: Any, label: str, whole: bool = False) -> Any:
-        """Guard one value; returns it."""
-        name: tuple[Any, ...] = (id(holder), kind, key)
-        if kind == "call":
-            name = (id(holder), kind, label)
-        elif isinstance(key, Base):  # whose == is no comparison
-            name = (id(holder), kind, id(key), label)
-        guard = self.found.get(name)
-        if guard is None:
-            guard = Guard(holder, kind, key, None, label)
-            guard.value = guard.read()
-            self.found[name] = guard
-            self._anchor(guard.value)
-        if whole and guard.content is None and isinstance(guard.value, (*CONTAINERS, np.ndarray)):
-            guard.content = content(guard.value)
-            self._hold(guard.value, 3)
-        return guard.value
-
-    def changed(self) -> Guard | None:
-        """A value that is not what it was when it was first read."""
-        for guard in self.found.values():
-            if not guard.holds():
-                return guard
-        return None
-
-    # ---- what a frame reads
-
-    def _profile(self, frame: Any, event: str, arg: Any) -> None:
-        if event != "call" and event != "return":
-            return
-        code = frame.f_code
-        what = scan.reads(code)
-        if not what:
-            return
-        called = event == "call"
-        chains = scan.chains(code)
-        if not chains:
-            return
-        names = frame.f_locals
-        count = code.co_argcount + code.co_kwonlyargcount
-        arguments = code.co_varnames[:count]
-        for chain in chains:
-            root, name, path, store = chain
-            if root == scan.LOCAL:
-                if not path or (name in arguments) != called or name not in names:
-                    continue
-                value = names[name]
-                if id(value) in self._anchored:
-                    self._follow(value, path, name, store)
-                if not called and id(value) in self._inside:
-                    for other in _elements(self._inside[id(value)]):
-                        if type(other) is type(value) and id(other) in self._anchored:
-                            self._follow(other, path, name, store)
-            elif what == "all" and called:
-                self._root(frame, root, name, path, store)
-
-    def _root(self, frame: Any, root: str, name: str, path: Any, store: bool) -> None:
-        label = f"{root} {name}"
-        if root == scan.GLOBAL:
-            if name not in frame.f_globals and not store:
-                return  # a builtin
-            value = self.note(frame.f_globals, "item", name, label, whole=not path)
-        else:
-            fn = self.functions.get(frame.f_code)
-            free = frame.f_code.co_freevars
-            if fn is None or name not in free or not fn.__closure__:
-                # A cell of a function that runs now.
-                value = frame.f_locals.get(name)
-                if id(value) in self._anchored:
-                    self._follow(value, path, label, store)
-                return
-            cell = fn.__closure__[free.index(name)]
-            value = self.note(cell, "cell", None, label, whole=not path)
-        if path:
-            self._follow(value, path, label, store)
-
-    def _follow(self, value: Any, path: Any, label: str, store: bool) -> None:
-        """Guard each step from `value` on."""
-        last = len(path) - 1
-        for i, (kind, key) in enumerate(path):
-            if isinstance(value, Base) or value is MISSING or id(value) in self._skip:
-                return
-            if kind == "k":
-                label = f"{label}[{key!r}]"
-                if not isinstance(value, (dict, list, tuple)):
-                    return
-                self._anchor(value)
-                if isinstance(value, tuple):
-                    value = Guard(value, "item", key, None, "").read()
-                    self._anchor(value)
-                else:
-                    value = self.note(value, "item", key, label, whole=i == last)
-                continue
-            label = f"{label}.{key}"
-            if isinstance(value, types.ModuleType):
-                value = self._of_module(value, key, label, i == last)
-                continue
-            if isinstance(value, CONTAINERS):  # a method of it: append, items
-                self._whole(value)
-                return
-            if not guarded(value, key):
-                return
-            value = self.note(value, "attr", key, label, whole=i == last)
-
-    def _of_module(self, module: Any, key: str, label: str, last: bool) -> Any:
-        if scan.foreign(module):
-            return getattr(module, key, MISSING)
-        return self.note(module.__dict__, "item", key, label, whole=last)
-
-    def _whole(self, value: Any) -> None:
-        """A container that was reached through another guard is read as a whole."""
-        for guard in self.found.values():
-            if guard.value is value and guard.content is None:
-                guard.content = content(value)
-                self._hold(value, 3)
-
-    # ---- what existed before
-
-    def _anchor(self, value: Any) -> None:
-        if type(value) in ATOMS or value is None:
-            return
-        if isinstance(value, Base):
-            self.tensors[id(value)] = value
-            return
-        if id(value) in self._anchored:
-            return
-        self._anchored[id(value)] = value
-        if isinstance(value, _PLAIN_CALLS):
-            self._function(value)
-        elif hasattr(value, "_structure_version"):
-            self.modules[id(value)] = value
-            for child in value._modules.values():
-                self._anchor(child)
-            for held in (value._parameters, value._buffers):
-                for t in held.values():
-                    self._anchor(t)
-        elif not isinstance(value, (types.ModuleType, type, *CONTAINERS)):
-            call = getattr(type(value), "__call__", None)
-            if isinstance(call, types.FunctionType):
-                self._function(call)
-
-    def _hold(self, value: Any, depth: int) -> None:
-        for element in _elements(value):
-            self._anchor(element)
-            self._inside[id(element)] = value
-            if depth and isinstance(element, CONTAINERS):
-                self._hold(element, depth - 1)
-
-    def _function(self, value: Any) -> None:
-        if isinstance(value, functools.partial):
-            self._anchor(value.func)
-            for bound in (*value.args, *value.keywords.values()):
-                self._anchor(bound)
-            return
-        if isinstance(value, types.MethodType):
-            self._anchor(value.__self__)
-            value = value.__func__
-        if not isinstance(value, types.FunctionType) or value.__code__ in self.functions:
-            return
-        self.functions[value.__code__] = value
-        for cell in value.__closure__ or ():
-            try:
-                inner = cell.cell_contents
-            except ValueError:
-                continue
-            if isinstance(inner, _PLAIN_CALLS):
-                self._function(inner)
-        wrapped = getattr(value, "__wrapped__", None)
-        if isinstance(wrapped, _PLAIN_CALLS):
-            self._function(wrapped)
-
-
-def _elements(value: Any) -> list[Any]:
+def elements(value: Any) -> list[Any]:
+    """The items of a container."""
     return list(value.values() if isinstance(value, dict) else value)
 
 
-def guarded(value: Any, key: str) -> bool:
-    """Whether an attribute is a value that can change, and not computed by a property."""
-    own = getattr(value, "__dict__", None)
-    if own is not None and not isinstance(value, type):
-        if key in own or any(key in own.get(d, ()) for d in _HELD):
-            return True
-    for cls in value.__mro__ if isinstance(value, type) else type(value).__mro__:
-        if key in cls.__dict__:
-            raw = cls.__dict__[key]
-            if isinstance(raw, types.MemberDescriptorType):
-                return True
-            library = cls.__module__.partition(".")[0] in ("builtins", "jitgrad", "numpy")
-            return not library and not isinstance(raw, property)
-    return own is not None
-
-
-_HELD = ("_parameters", "_buffers", "_modules")  # where a Module keeps attributes
+def versioned(guard: Guard) -> bool:
+    """Whether a Module's version counter tells that the value may have changed."""
+    if not hasattr(guard.holder, "_structure_version"):
+        return False
+    # Its own dicts count their changes; a list that the user put there does not.
+    return guard.content is None or guard.key in HELD or "_hooks" in guard.key
 
 
 class Guards:
     """The check before a replay, as one generated function over the guarded values."""
 
-    def __init__(self, found: list[Guard], extra: list[tuple[str, dict[str, Any], str]]) -> None:
-        """`extra` has further conditions of failure: (expression, its names, label)."""
+    def __init__(
+        self, found: list[Guard], extra: list[tuple[str, dict[str, Any], tuple[str, str, str]]]
+    ) -> None:
+        """`extra` has further conditions of failure: (expression, its names, what to say)."""
         self.found = found
-        self.labels = [g.label for g in found] + [label for *_, label in extra]
+        self.said = [said for *_, said in extra]
         names: dict[str, Any] = {
             "same": same, "content": content, "settled": self._settled, "versions": [],
         }  # fmt: skip
         lines = ["def check():", "    try:", "        pass"]
         modules: dict[int, tuple[Any, list[int]]] = {}
         for i, g in enumerate(found):
-            if g.kind == "attr" and hasattr(g.holder, "_structure_version"):
+            if g.kind == "attr" and versioned(g):
                 modules.setdefault(id(g.holder), (g.holder, []))[1].append(i)
                 continue
             names[f"h{i}"], names[f"v{i}"], names[f"k{i}"] = g.holder, g.value, g.key
@@ -407,13 +196,13 @@ class Guards:
         if 0 <= at < len(self.found):
             guard = self.found[at]
             return guard.label, guard.was(), short(guard.read())
-        return self.labels[at] if at >= 0 else "a tensor", "", "changed"
+        return self.said[at - len(self.found)] if at >= 0 else ("a tensor", "there", "elsewhere")
 
 
 def _flat(value: Any) -> bool:
     """Whether equal elements by identity mean an equal container."""
     return isinstance(value, CONTAINERS) and not any(
-        isinstance(e, (*CONTAINERS, np.ndarray)) for e in _elements(value)
+        isinstance(e, (*CONTAINERS, np.ndarray)) for e in elements(value)
     )
 
 

@@ -1,8 +1,9 @@
 """What Python does besides recording while a function is being compiled, and does again per replay.
 
 `host(fn)`: numbers that are computed anew at every call (a learning rate, a bias correction).
-`on_replay(fn)`: an action that every call repeats. `refuse(what)`: a side effect that a replay would
-skip. `watch(optimizer)`: what its step depends on. Outside `compile` these do the plain thing. Imports: the thread's state.
+`on_replay(fn)`: an action that every call repeats. `refuse(what)`: a side effect that a replay
+would skip. `watch(optimizer)`: what its step depends on. Outside `compile` these do the plain
+thing. Imports: the thread's state.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class HostFloat(float):
 
     def get(self) -> float:
         """The value in the present call."""
-        return self.event.values[self.at] if self.rule is None else self.rule()  # type: ignore
+        return self.event.values[self.at] if self.rule is None else self.rule()
 
 
 def _float(value: Any, event: Event, at: int, rule: Any = None) -> HostFloat:
@@ -63,7 +64,7 @@ def host(fn: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
     capture.events.append(event)
     if not all(isinstance(value, (int, float)) for value in event.values):
         capture.fail("a setting of the optimizer is a tensor")
-        return event.values  # type: ignore[no-any-return]
+        return event.values
     return tuple([_float(v, event, i) for i, v in enumerate(event.values)])
 
 
@@ -102,7 +103,7 @@ def _derived(name: str) -> None:
 
         def get() -> float:
             values = [self.get(), *[a.get() if type(a) is HostFloat else a for a in args]]
-            return fn(*reversed(values)) if swapped else fn(*values)  # type: ignore[no-any-return]
+            return fn(*reversed(values)) if swapped else fn(*values)
 
         return _float(out, self.event, 0, get)
 

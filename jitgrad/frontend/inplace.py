@@ -9,7 +9,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from jitgrad.frontend.record import Base, assign, cast, check_writable, number, wrap
+from jitgrad.frontend.operands import number
+from jitgrad.frontend.record import Base, assign, cast, check_writable, wrap
 from jitgrad.frontend.shaping import expand, reshape
 from jitgrad.frontend.state import local, site
 from jitgrad.ir import apply

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from jitgrad.frontend.argtree import remake
-from jitgrad.frontend.guards import Guards, content
 from jitgrad.frontend.hostscalar import HostFloat
 from jitgrad.frontend.pending import flush
 from jitgrad.frontend.record import make
@@ -43,7 +42,7 @@ def _news(spec: Any) -> list[int]:
 
 
 class Program:
-    """See the module. `run` may be called when `guards.check()` gives -1 and `fits` is true."""
+    """See the module. `run` may be called when the recording's `Conditions` hold."""
 
     def __init__(self, recording: Recording, owner: str) -> None:
         r = recording
@@ -71,7 +70,6 @@ class Program:
             self.draws.append((place[id(g)], number))
         self.generators = [(g, g._draw - first) for g, first in generators]
         self._wire(r)
-        self.guards = Guards(list(r.watch.found.values()), self._conditions(r))
         inputs = [r.inputs[i] for i in self.input_order]
         self.replay = Replay(r.roots, inputs, sources)
         self.out = self.replay.at
@@ -147,65 +145,6 @@ class Program:
         self.arg_boxes: list[int] = of("box of")
         self.batches: list[int] = of("batch")
         self.external: list[Any] = of("external")
-        used = {id(s) for s in self.kept}
-        for s in self.external:
-            if s[0] == "keep":
-                used.add(id(s[1]))
-        self.used = used
-        tensors = r.capture.pattern.tensors
-        self.plain_args = [i for i, t in enumerate(tensors) if id(t._storage) not in used]
-        self.same_args = [(i, t._storage) for i, t in enumerate(tensors) if id(t._storage) in used]
-        self.arg_grads = [(s[1], had) for s, had, _ in r.boxes if s[0] == "box of"]
-        self.arg_leaves = [i for i, t in enumerate(tensors) if type(t._track.edge) is Leaf]
-
-    def _conditions(self, r: Recording) -> list[tuple[str, dict[str, Any], str]]:
-        """What must hold of the tensors that guards have seen."""
-        out: list[tuple[str, dict[str, Any], str]] = []
-        boxes = {id(s[1]): (s[1], had) for s, had, _ in r.boxes if s[0] == "box"}
-        for t in r.watch.tensors.values():
-            owned = t._box is not None and id(t._box) in boxes
-            if id(t._storage) not in self.used and not owned:
-                continue
-            edge = t._track.edge
-            names = {"t": t, "s": t._storage, "e": edge, "b": t._box}
-            text = "{t}._storage is not {s} or {t}._track.edge is not {e}"
-            if type(edge) is Leaf:
-                if edge.hooks or edge.after:
-                    names["c"] = content([edge.hooks, edge.after])
-                    names["content"] = content
-                    text += " or {content}([{e}.hooks, {e}.after]) != {c}"
-                else:
-                    text += " or {e}.hooks or {e}.after"
-            if owned:
-                text += " or {t}._box is not {b}"
-            out.append((text, names, f"a tensor of shape {tuple(t._shape)} or its requires_grad"))
-        for box, had in boxes.values():
-            text = "(x := {b}.value) is not None"
-            if had:
-                text = (
-                    "(x := {b}.value) is None or x._view is not None or x._track.edge is not None"
-                )
-            out.append((text, {"b": box}, "whether a gradient is None"))
-        return out
-
-    def fits(self, tensors: list[Any]) -> str:
-        """Why these arguments need another program, or nothing."""
-        used = self.used
-        for i in self.plain_args:
-            if id(tensors[i]._storage) in used:
-                return "an argument shares memory with a tensor that the function reads"
-        for i, storage in self.same_args:
-            if tensors[i]._storage is not storage:
-                return "an argument no longer shares memory with a tensor that the function reads"
-        for i, had in self.arg_grads:
-            box = tensors[i]._box
-            if box is None or (box.value is not None) != had:
-                return "whether an argument's gradient is None"
-        for i in self.arg_leaves:
-            edge = tensors[i]._track.edge
-            if edge.hooks or edge.after:
-                return "a hook on an argument"
-        return ""
 
     # ---- a call
 

@@ -160,61 +160,7 @@ def _recorded(state: State, here: Place | None, storage: Storage, depth: int) ->
             if here.count >= pending.LINKS:
                 pending.cut(state, here, depth)
 
-
-# ---- operands
-
-
-def number(value: Any, dtype: DType, state: State, where: Any, wraps: bool = False) -> Node:
-    """A number as a Node: the user's is a run-time slot, a rule's a Const.
-
-    In rules and composed functions only numbers of Python's own classes are theirs. One that the
-    dtype cannot hold wraps as an operand of arithmetic; else only -1 and its like do, as unsigned.
-    """
-    kind = type(value)
-    if dtype.kind in "iu":
-        value = int(value)
-        if not _LOWEST[dtype] <= value <= _HIGHEST[dtype]:
-            value = _wrapped(value, dtype, wraps)
-    if state.rule and kind in _OWN:
-        return Node(OPS["const"], (), (value,), (), dtype, "cpu", where, value)
-    if kind is Slot:
-        value = float(value)
-    return Node(OPS["scalar"], (), (), (), dtype, "cpu", where, value)
-
-
-def _wrapped(value: int, dtype: DType, wraps: bool) -> int:
-    low, high = _LOWEST[dtype], _HIGHEST[dtype]
-    fits = -(1 << 63) <= value < 1 << 63 if wraps else low == 0 and value >= -high
-    if not fits:
-        raise RuntimeError(f"value {value} cannot be converted to {dtype} without overflow")
-    return (value - low) % (high - low + 1) + low
-
-
-_INTEGERS = [d for d in dt.ALL if d.kind in "iu"]
-_LOWEST = {d: int(np.iinfo(d.np).min) for d in _INTEGERS}
-_HIGHEST = {d: int(np.iinfo(d.np).max) for d in _INTEGERS}
-_OWN = frozenset([int, float, bool])
-_NUMBERS = frozenset([int, float, bool, Slot, IntSlot, HostFloat])
-# (op, dtype of all operands [, class of a number among them]) -> dtypes of computing and result
-_dtypes_of: dict[Any, tuple[DType, DType]] = {}
-
-
-def forget_dtypes() -> None:
-    """Drop remembered promotions: the default dtype has changed."""
-    _dtypes_of.clear()
-
-
-def _dtypes(op: Op, dtype: DType) -> tuple[DType, DType]:
-    common = apply.compute_dtype(op, [dtype], [], [])
-    found = _dtypes_of[op, dtype] = (common, apply.out_dtype(op, common))
-    return found
-
-
-def _dtypes_with_number(op: Op, dtype: DType, value: Any) -> tuple[DType, DType]:
-    plain = [dt.number_dtype(value, apply.default_float())]
-    common = apply.compute_dtype(op, [dtype], [], plain)
-    found = _dtypes_of[op, dtype, type(value)] = (common, apply.out_dtype(op, common))
-    return found
+# ---- ops
 
 
 def elementwise(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...] = ()) -> Any:
@@ -260,101 +206,20 @@ def elementwise(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...] = ()) -> A
             if node.dtype is not dtype:
                 one_dtype = False
     numbers = 0
-    if one_dtype and op.name not in _OWN_DTYPES:
+    if one_dtype and op.name not in OWN_DTYPES:
         if not one_shape:
-            shape = _broadcast(op, nodes, where)
-        common, result = _dtypes_of.get((op, dtype)) or _dtypes(op, dtype)
+            shape = broadcast(op, nodes, where)
+        common, result = DTYPES_OF.get((op, dtype)) or dtypes_of(op, dtype)
         if common is not dtype:
-            nodes = [_cast(node, common, where) for node in nodes]
+            nodes = [cast_node(node, common, where) for node in nodes]
     else:
-        shape, result, numbers = _conform(op, nodes, attrs, state, where)
+        shape, result, numbers = conform(op, nodes, attrs, state, where)
     node = Node(op, tuple(nodes), attrs, shape, result, "cpu", where)
     edge = None
     if wanted and state.grad and result.kind == "f" and op.gradient is not None:
         edge = Edge(op.name, rule_for(op, wanted), tuple(edges), attrs, shape, result, where)
         edge.save(node, nodes, numbers)
     return finished(state, here, node, edge, depth + 1)
-
-
-_OWN_DTYPES = frozenset(["cast", "where"])  # whose operands are not all of one dtype
-_shapes: dict[Any, Shape] = {}  # broadcast shapes by operand shapes
-
-
-def _broadcast(op: Op, nodes: list[Any], where: Any) -> Shape:
-    """Bring all operands to their common shape, in place."""
-    key = tuple([node.shape for node in nodes])
-    shape = _shapes.get(key)
-    if shape is None:
-        if len(_shapes) > 4096:
-            _shapes.clear()
-        shape = _shapes[key] = apply.broadcast_shapes(op.name, *key)
-    for i, node in enumerate(nodes):
-        if node.shape != shape:
-            nodes[i] = _expand(node, shape, where)
-    return shape
-
-
-def _conform(
-    op: Op, nodes: list[Any], attrs: tuple[Any, ...], state: State, where: Any
-) -> tuple[Shape, DType, int]:
-    """Promote, cast and broadcast the operands in place; the bits of those that are numbers."""
-    if op.name == "cast":
-        return nodes[0].shape, attrs[0], 0
-    if len(nodes) == 2:  # a tensor and a number, most of the time
-        at = 1 if isinstance(nodes[0], Node) else 0
-        x, value = nodes[1 - at], nodes[at]
-        if type(value) in _NUMBERS and isinstance(x, Node):
-            found = _dtypes_of.get((op, x.dtype, type(value)))
-            common, out = found or _dtypes_with_number(op, x.dtype, value)
-            if x.dtype is not common:
-                nodes[1 - at] = _cast(x, common, where)
-            node = number(value, common, state, where, wraps=True)
-            nodes[at] = _expand(node, x.shape, where) if x.shape else node
-            return x.shape, out, 2 << at
-    first = 1 if op.name == "where" else 0  # the condition takes no part in promotion
-    dims, zeros, plain = [], [], []
-    numbers = 0
-    for i, a in enumerate(nodes):
-        if not isinstance(a, Node):
-            if type(a) not in _NUMBERS:
-                nodes[i] = a = _python_number(op, a)
-            numbers |= 2 << i
-            plain.append(dt.number_dtype(a, apply.default_float()))
-        elif i >= first:
-            (dims if a.shape else zeros).append(a.dtype)
-    common = apply.compute_dtype(op, dims, zeros, plain)
-    shape = apply.broadcast_shapes(op.name, *[a.shape for a in nodes if isinstance(a, Node)])
-    for i, a in enumerate(nodes):
-        want = dt.bool_ if i < first else common
-        if not isinstance(a, Node):
-            a = number(a, want, state, where, wraps=first == 0)
-        elif a.dtype is not want:
-            a = _cast(a, want, where)
-        nodes[i] = a if a.shape == shape else _expand(a, shape, where)
-    return shape, apply.out_dtype(op, common), numbers
-
-
-def _python_number(op: Op, value: Any) -> Any:
-    if isinstance(value, np.generic) and value.dtype.kind in "fiub":
-        return value.item()
-    if isinstance(value, (int, float)):
-        return value
-    raise TypeError(f"{op.name}: operand must be a Tensor or a number, not {type(value).__name__}")
-
-
-def _cast(node: Node, dtype: DType, where: Any) -> Node:
-    return Node(OPS["cast"], (node,), (dtype,), node.shape, dtype, "cpu", where)
-
-
-def _expand(node: Node, shape: Shape, where: Any) -> Node:
-    lead = len(shape) - len(node.shape)
-    if lead:
-        full = (1,) * lead + node.shape
-        node = Node(OPS["reshape"], (node,), (full,), full, node.dtype, "cpu", where)
-        if full == shape:
-            return node
-    return Node(OPS["expand"], (node,), (shape,), shape, node.dtype, "cpu", where)
-
 
 def cast(t: Any, dtype: DType) -> Any:
     """`t` converted to `dtype`; itself if it has it."""

@@ -108,7 +108,7 @@ class Recording:
         for key, (i, _, _) in capture.batches.items():
             self._origin[key] = ("batch", i)
         self._box_source = own_boxes
-        for key, (box, before) in capture.boxes.items():
+        for key, (_, before) in capture.boxes.items():
             if before is None or key not in own_boxes:
                 continue
             if before._view is not None or before._track.edge is not None:

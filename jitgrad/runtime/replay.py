@@ -28,6 +28,15 @@ class Part:
     `places` selects from the vector (inputs, results of all parts, this part's arena).
     """
 
+    arena: int
+    draws: list[tuple[int, int, int]]
+    kernels: int
+    numbers: list[tuple[Any, Any, Any]]
+    offsets: np.ndarray
+    places: np.ndarray
+    plan: Bound
+    sites: list[Node]
+    words: np.ndarray
     __slots__ = (
         "arena", "draws", "kernels", "numbers", "offsets", "places", "plan", "sites", "words",
     )  # fmt: skip
@@ -72,16 +81,14 @@ class Replay:
 
     def _part(self, roots: list[Node], sources: dict[int, Any]) -> Any:
         snap = snapshot.take(roots)
-        program = flush._programs.get(snap.key)
-        if program is None:
-            program = flush._programs[snap.key] = flush.Program(snap)
+        program = flush.program_of(snap)
         part = Part()
         part.plan = plan = Bound(program.schedule, program.functions, snap.nodes)
         part.sites = _skeleton(snap.nodes)
         part.kernels = program.schedule.kernel_count
         values = trace.expected(snap)
         with threads.execution_lock:
-            outs, failure = plan.run(snap.nodes, _launch())
+            outs, failure = plan.run(snap.nodes, trace.launch())
         _count(part, len(snap.nodes))
         if failure is not None:
             raise_failure(failure, program.schedule, snap.nodes)
@@ -145,7 +152,9 @@ class Replay:
             IndexError: as `flush`; nothing is harmed.
         """
         alloc = pool.alloc
-        launch = _launch()
+        launch = trace.launch()
+        if switches.debug():
+            trace.replays([part.plan.schedule for part in self.parts])
         with threads.execution_lock:
             out = [b or alloc(n) for b, n in zip(spare, self.sizes, strict=True)]
             arena = alloc(self.arena) if self.arena else None
@@ -158,15 +167,11 @@ class Replay:
                     typed[words] = np.array(numbers)[index]
                 for word, index, k in part.draws:
                     plan.words[word] = np.int64(np.uint64(draws[index][k - 2] & _WORD))
-                failure = plan.program.run() if launch is None else launch(plan)
+                failure = plan.program.run() if launch is None else plan.by(launch, part.sites)
                 if failure is not None:
                     raise_failure(failure, plan.schedule, part.sites)
                 _count(part, len(part.sites))
         return out
-
-
-def _launch() -> Any:
-    return trace.launcher if switches.debug() >= 2 else None
 
 
 def _count(part: Part, nodes: int) -> None:
@@ -180,10 +185,12 @@ def _count(part: Part, nodes: int) -> None:
 
 
 def _skeleton(nodes: list[Node]) -> list[Node]:
-    """The nodes without their memory: what an error message reads."""
+    """The nodes without their memory: what error messages and debug tools read."""
     table: dict[int, Node] = {}
     for n in nodes:
         inputs = tuple([table[id(x)] for x in n.inputs])
         data = n.data if n.op.name in ("const", "scalar") else None
-        table[id(n)] = Node(n.op, inputs, n.attrs, n.shape, n.dtype, n.device, n.site, data)
+        node = Node(n.op, inputs, n.attrs, n.shape, n.dtype, n.device, n.site, data)
+        node.strides, node.offset = n.strides, n.offset
+        table[id(n)] = node
     return list(table.values())

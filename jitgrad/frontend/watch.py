@@ -1,0 +1,247 @@
+"""Which Python values does a recording read?
+
+While a function records, `Watch` sees every function that runs (`sys.setprofile`), follows the
+chains of its bytecode from things that existed before, and makes a `Guard` of each value.
+Entry: `Watch`. Imports: guards, the scan of bytecode.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from jitgrad.frontend import scan
+from jitgrad.frontend.argtree import ATOMS
+from jitgrad.frontend.guards import CONTAINERS, HELD, MISSING, Guard, content, elements
+from jitgrad.frontend.record import Base
+
+_CALLABLES = (types.FunctionType, types.MethodType, functools.partial)
+
+
+class Watch:
+    """The values that one recording read; `start` and `stop` are called around it."""
+
+    def __init__(self, fn: Any, pattern: Any) -> None:
+        self.found: dict[Any, Guard] = {}
+        self.tensors: dict[int, Any] = {}
+        self.modules: dict[int, Any] = {}
+        self.functions: dict[CodeType, types.FunctionType] = {}
+        self._anchored: dict[int, Any] = {}
+        self._inside: dict[int, Any] = {}  # elements of containers -> container
+        self._skip = {id(c) for c in pattern.containers}
+        self._before: Any = None
+        self._anchor(fn)
+        for value in pattern.objects:
+            self._anchor(value)
+
+    def start(self) -> None:
+        """Begin to watch this thread."""
+        self._before = sys.getprofile()
+        sys.setprofile(self._profile)
+
+    def stop(self) -> None:
+        """End it."""
+        sys.setprofile(self._before)
+
+    def note(self, holder: Any, kind: str, key: Any, label: str, whole: bool = False) -> Any:
+        """Guard one value; returns it."""
+        name: tuple[Any, ...] = (id(holder), kind, key)
+        if kind == "call":
+            name = (id(holder), kind, label)
+        elif isinstance(key, Base):  # whose == is no comparison
+            name = (id(holder), kind, id(key), label)
+        guard = self.found.get(name)
+        if guard is None:
+            guard = Guard(holder, kind, key, None, label)
+            guard.value = guard.read()
+            self.found[name] = guard
+            self._anchor(guard.value)
+        if whole and guard.content is None and isinstance(guard.value, (*CONTAINERS, np.ndarray)):
+            guard.content = content(guard.value)
+            self._hold(guard.value, 3)
+        return guard.value
+
+    def changed(self) -> Guard | None:
+        """A value that is not what it was when it was first read."""
+        for guard in self.found.values():
+            if not guard.holds():
+                return guard
+        return None
+
+    # ---- what a frame reads
+
+    def _profile(self, frame: Any, event: str, arg: Any) -> None:
+        if event != "call" and event != "return":
+            return
+        code = frame.f_code
+        what = scan.reads(code)
+        if not what:
+            return
+        called = event == "call"
+        chains = scan.chains(code)
+        if not chains:
+            return
+        names = frame.f_locals
+        count = code.co_argcount + code.co_kwonlyargcount
+        arguments = code.co_varnames[:count]
+        for chain in chains:
+            root, name, path, store = chain
+            if root == scan.LOCAL:
+                if not path or (name in arguments) != called or name not in names:
+                    continue
+                value = names[name]
+                if id(value) in self._anchored:
+                    self._follow(value, path, name, store)
+                if not called and id(value) in self._inside:
+                    for other in elements(self._inside[id(value)]):
+                        if type(other) is type(value) and id(other) in self._anchored:
+                            self._follow(other, path, name, store)
+            elif what == "all" and called:
+                self._root(frame, root, name, path, store)
+
+    def _root(self, frame: Any, root: str, name: str, path: Any, store: bool) -> None:
+        label = f"{root} {name}"
+        if root == scan.GLOBAL:
+            if name not in frame.f_globals and not store:
+                return  # a builtin
+            value = self.note(frame.f_globals, "item", name, label, whole=not path)
+        else:
+            fn = self.functions.get(frame.f_code)
+            free = frame.f_code.co_freevars
+            if fn is None or name not in free or not fn.__closure__:
+                # A cell of a function that runs now.
+                value = frame.f_locals.get(name)
+                if id(value) in self._anchored:
+                    self._follow(value, path, label, store)
+                return
+            cell = fn.__closure__[free.index(name)]
+            value = self.note(cell, "cell", None, label, whole=not path)
+        if path:
+            self._follow(value, path, label, store)
+
+    def _follow(self, value: Any, path: Any, label: str, store: bool) -> None:
+        """Guard each step from `value` on."""
+        last = len(path) - 1
+        for i, (kind, key) in enumerate(path):
+            if isinstance(value, Base) or value is MISSING or id(value) in self._skip:
+                return
+            if kind == "k":
+                label = f"{label}[{key!r}]"
+                if not isinstance(value, (dict, list, tuple)):
+                    return
+                self._anchor(value)
+                if isinstance(value, tuple):
+                    value = Guard(value, "item", key, None, "").read()
+                    self._anchor(value)
+                else:
+                    value = self.note(value, "item", key, label, whole=i == last)
+                continue
+            label = f"{label}.{key}"
+            if isinstance(value, types.ModuleType):
+                value = self._of_module(value, key, label, i == last)
+                continue
+            if isinstance(value, CONTAINERS):  # a method of it: append, items
+                self._whole(value)
+                return
+            if not guarded(value, key):
+                wrapped = getattr(getattr(type(value), key, None), "__wrapped__", None)
+                if wrapped is not None:  # a method that is compiled itself
+                    self.note(type(value), "attr", key, label)
+                return
+            value = self.note(value, "attr", key, label, whole=i == last)
+
+    def _of_module(self, module: Any, key: str, label: str, last: bool) -> Any:
+        if scan.foreign(module):
+            return getattr(module, key, MISSING)
+        return self.note(module.__dict__, "item", key, label, whole=last)
+
+    def _whole(self, value: Any) -> None:
+        """A container that was reached through another guard is read as a whole."""
+        for guard in self.found.values():
+            if guard.value is value and guard.content is None:
+                guard.content = content(value)
+                self._hold(value, 3)
+
+    # ---- what existed before
+
+    def _anchor(self, value: Any) -> None:
+        if type(value) in ATOMS or value is None:
+            return
+        if isinstance(value, Base):
+            self.tensors[id(value)] = value
+            return
+        if id(value) in self._anchored:
+            return
+        self._anchored[id(value)] = value
+        if isinstance(value, _CALLABLES):
+            self._function(value)
+        elif hasattr(value, "_structure_version"):
+            self.modules[id(value)] = value
+            for child in value._modules.values():
+                self._anchor(child)
+            for held in (value._parameters, value._buffers):
+                for t in held.values():
+                    self._anchor(t)
+        elif not isinstance(value, (types.ModuleType, type, *CONTAINERS)):
+            inner = getattr(value, "__wrapped__", None)
+            if isinstance(inner, _CALLABLES):
+                self._function(inner)
+            call = next(
+                (c.__dict__["__call__"] for c in type(value).__mro__ if "__call__" in c.__dict__),
+                None,
+            )
+            if isinstance(call, types.FunctionType):
+                self._function(call)
+
+    def _hold(self, value: Any, depth: int) -> None:
+        for element in elements(value):
+            self._anchor(element)
+            self._inside[id(element)] = value
+            if depth and isinstance(element, CONTAINERS):
+                self._hold(element, depth - 1)
+
+    def _function(self, value: Any) -> None:
+        if isinstance(value, functools.partial):
+            self._anchor(value.func)
+            for bound in (*value.args, *value.keywords.values()):
+                self._anchor(bound)
+            return
+        if isinstance(value, types.MethodType):
+            self._anchor(value.__self__)
+            value = value.__func__
+        if not isinstance(value, types.FunctionType) or value.__code__ in self.functions:
+            return
+        self.functions[value.__code__] = value
+        for cell in value.__closure__ or ():
+            try:
+                inner = cell.cell_contents
+            except ValueError:
+                continue
+            if isinstance(inner, _CALLABLES):
+                self._function(inner)
+        wrapped = getattr(value, "__wrapped__", None)
+        if isinstance(wrapped, _CALLABLES):
+            self._function(wrapped)
+
+
+def guarded(value: Any, key: str) -> bool:
+    """Whether an attribute is a value that can change, and not computed by a property."""
+    own = getattr(value, "__dict__", None)
+    if own is not None and not isinstance(value, type):
+        if key in own or any(key in own.get(d, ()) for d in HELD):
+            return True
+    for cls in value.__mro__ if isinstance(value, type) else type(value).__mro__:
+        if key in cls.__dict__:
+            raw = cls.__dict__[key]
+            if isinstance(raw, types.MemberDescriptorType):
+                return True
+            if cls.__module__.partition(".")[0] in ("builtins", "jitgrad", "numpy"):
+                return False
+            plain = isinstance(raw, (types.FunctionType, classmethod, staticmethod))
+            return plain or not hasattr(type(raw), "__get__")
+    return own is not None

@@ -1,0 +1,129 @@
+"""What a compiled function refuses, and what it leaves behind then."""
+
+import random
+import warnings
+
+import pytest
+
+import jitgrad as jg
+from tests.frontend.compiled import batches, bits, network, state
+
+
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [
+        (lambda t: t.item(), "item"),
+        (lambda t: t.numpy(), "numpy"),
+        (lambda t: t.tolist(), "tolist"),
+        (lambda t: bool(t > 0), "bool"),
+        (lambda t: float(t), "float"),
+        (lambda t: repr(t), "print"),
+    ],
+)
+def test_a_read_in_the_middle(read, name):
+    def f(x):
+        y = x.sum()
+        read(y)
+        return y
+
+    with pytest.raises(RuntimeError, match=rf"{name}\(\) at .*test_compile_errors.py:\d+"):
+        jg.compile(f)(jg.ones(3))
+    free = jg.compile(f, fallback=True)
+    assert [free(jg.ones(3) * i).item() for i in range(4)] == [0.0, 3.0, 6.0, 9.0]
+    with pytest.raises(RuntimeError, match="reads a value"):
+        jg.compile(lambda x: x if x.item() else -x)(jg.tensor(1.0))  # an argument, computed already
+
+
+@pytest.mark.parametrize("what", ["manual_seed", "scheduler.step", "next"])
+def test_side_effects_refused_by_name(what):
+    optimizer = jg.optim.SGD([jg.zeros(1, requires_grad=True)], lr=0.1)
+    scheduler = jg.optim.lr_scheduler.StepLR(optimizer, 2)
+    loader = iter(jg.utils.data.DataLoader(jg.utils.data.TensorDataset(jg.ones(4)), batch_size=2))
+
+    @jg.compile
+    def f(x):
+        if what == "manual_seed":
+            jg.manual_seed(1)
+        elif what == "scheduler.step":
+            scheduler.step()
+        else:
+            next(loader)
+        return x * 2
+
+    with pytest.raises(RuntimeError, match=what):
+        f(jg.ones(1))
+
+
+def test_a_difference_that_nothing_explains():
+    @jg.compile
+    def f(x):
+        return x * random.random()
+
+    f(jg.ones(3))
+    with pytest.raises(RuntimeError, match=r"test_compile_errors.py:\d+.*the number .* then"):
+        f(jg.ones(3))
+
+
+def test_exceptions_leave_state_as_lazy_does():
+    def run(wrap):
+        net = network()
+        optimizer = jg.optim.Adam(net.parameters(), lr=0.1)
+        fail = [False]
+
+        @wrap
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = jg.nn.functional.cross_entropy(net(x), y)
+            loss.backward()
+            if fail[0]:
+                raise KeyError("stop")
+            optimizer.step()
+            return loss
+
+        seen = []
+        for i, (x, y) in enumerate(batches(8)):
+            fail[0] = i in (0, 4)
+            try:
+                seen.append(bits(step(x, y)))
+            except KeyError:
+                seen.append("failed")
+            seen += [bits(t) for t in state(net, optimizer)]
+        return seen
+
+    assert run(lambda fn: fn) == run(jg.compile)
+
+
+def test_an_index_out_of_range():
+    table = jg.ones(4, 2)
+
+    @jg.compile
+    def f(i):
+        table.add_(1)
+        return table[i]
+
+    for _ in range(4):
+        f(jg.tensor([0, 3]))
+    before = table.tolist()
+    with pytest.raises(IndexError, match=r"index 7.*\n.*test_compile_errors.py"):
+        f(jg.tensor([0, 7]))
+    assert table.tolist() == before
+    assert f(jg.tensor([1])).tolist() == [[6.0, 6.0]]
+
+
+def test_many_patterns_warn_once():
+    f = jg.compile(lambda x, k: x * k)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for k in range(40):
+            assert f(jg.ones(2), k).tolist() == [k, k]
+    assert len(caught) == 1
+    assert "arguments" in str(caught[0].message)
+    assert sum(len(k.entries) for k in f._known.values()) <= 16
+
+
+def test_what_compile_takes():
+    assert jg.compile(fallback=True)(lambda x: x)(jg.ones(1)).tolist() == [1.0]
+    with pytest.raises(TypeError, match="int"):
+        jg.compile(3)
+    net = jg.compile(network())
+    assert len(list(net.parameters())) == 4

@@ -1,0 +1,228 @@
+"""What changes in Python between the calls of a compiled function is seen."""
+
+import pytest
+
+import jitgrad as jg
+from tests.frontend.compiled import arrays, both, network, state
+
+SCALE = 2.0
+
+
+def changing(call, change, calls=3):
+    """Calls, then a change, then calls, then the change undone by `change(False)`, then calls."""
+    for _ in range(calls):
+        call()
+    change(True)
+    for _ in range(calls):
+        call()
+    change(False)
+    for _ in range(calls):
+        call()
+
+
+def test_a_number_of_the_closure():
+    def scenario(run):
+        factor = 2.0
+        f = run.compile(lambda x: x * factor)
+
+        def change(on):
+            nonlocal factor
+            factor = 3.0 if on else 2.0
+
+        changing(lambda: run.see(f(jg.ones(3))), change)
+
+    assert both(scenario).replays
+    assert jg.stats()["recompiles"][-1]["what"] == "closure factor"
+
+
+def test_a_global(monkeypatch):
+    def scenario(run):
+        f = run.compile(lambda x: x * SCALE)
+        changing(
+            lambda: run.see(f(jg.ones(3))),
+            lambda on: monkeypatch.setitem(globals(), "SCALE", 5.0 if on else 2.0),
+        )
+
+    assert both(scenario).replays
+    entry = jg.stats()["recompiles"][-1]
+    assert (entry["what"], entry["was"], entry["now"]) == ("global SCALE", "2.0", "5.0")
+
+
+@pytest.mark.parametrize("kind", ["entry", "nested", "grown", "element"])
+def test_a_dict(kind):
+    def scenario(run):
+        config = {"gain": 0.5, "deep": {"shift": 1.0}, "weights": [1.0, 2.0]}
+
+        def inner(x):
+            return x * config["gain"] + config["deep"]["shift"] + sum(config["weights"])
+
+        f = run.compile(inner)
+
+        def change(on):
+            if kind == "entry":
+                config["gain"] = 0.75 if on else 0.5
+            elif kind == "nested":
+                config["deep"]["shift"] = 3.0 if on else 1.0
+            elif kind == "grown":
+                config["weights"].append(4.0) if on else config["weights"].pop()
+            else:
+                config["weights"][0] = 7.0 if on else 1.0
+
+        changing(lambda: run.see(f(jg.ones(3))), change)
+
+    assert both(scenario).replays
+
+
+class Scaled(jg.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = jg.nn.Linear(6, 6)
+        with jg.no_grad():
+            self.linear.weight.copy_(jg.eye(6) * 0.5)
+            self.linear.bias.fill_(0.25)
+        self.drop = jg.nn.Dropout(0.5)
+        self.act = "tanh"
+        self.gain = 1.5
+        self.blocks = [1.0, 2.0]
+        self.options = {"bias": 0.5}
+
+    def forward(self, x):
+        x = self.drop(self.linear(x)) * self.gain
+        for b in self.blocks:
+            x = x + b
+        return x.tanh() if self.act == "tanh" else x + self.options["bias"]
+
+
+def _tripled(x):
+    return x * 3
+
+
+CHANGES = {
+    "attribute": lambda m, on: setattr(m, "gain", 2.5 if on else 1.5),
+    "branch": lambda m, on: setattr(m, "act", "none" if on else "tanh"),
+    "eval": lambda m, on: m.train(not on),
+    "dropout p": lambda m, on: setattr(m.drop, "p", 0.25 if on else 0.5),
+    "list": lambda m, on: m.blocks.append(5.0) if on else m.blocks.pop(),
+    "module": lambda m, on: setattr(m, "drop", jg.nn.Identity() if on else jg.nn.Dropout(0.5)),
+    "parameter": lambda m, on: setattr(m.linear, "bias", jg.nn.Parameter(jg.ones(6) * (2 + on))),
+    "no bias": lambda m, on: setattr(m.linear, "bias", None if on else jg.nn.Parameter(jg.ones(6))),
+    "requires_grad": lambda m, on: m.linear.weight.requires_grad_(not on),
+    "value": lambda m, on: m.linear.bias.data.fill_(float(on)),
+    "data": lambda m, on: setattr(m.linear.bias, "data", jg.ones(6) * (2 + on)),
+    "forward": lambda m, on: setattr(m, "forward", _tripled if on else type(m).forward.__get__(m)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_module(name):
+    def scenario(run):
+        module = Scaled()
+
+        @run.compile
+        def f(x):
+            with jg.no_grad():
+                return module(x)
+
+        values = iter(arrays(9, (4, 6)))
+        changing(lambda: run.see(f(jg.tensor(next(values)))), lambda on: CHANGES[name](module, on))
+
+    assert both(scenario).replays
+
+
+def test_hooks():
+    def scenario(run):
+        net = network()
+        handles = []
+
+        @run.compile
+        def f(x):
+            with jg.no_grad():
+                return net(x)
+
+        def change(on):
+            if on:
+                hook = net[0].register_forward_hook(lambda m, args, out: out * 2)
+                handles.append(hook)
+            else:
+                handles.pop().remove()
+
+        values = iter(arrays(9, (4, 6)))
+        changing(lambda: run.see(f(jg.tensor(next(values)))), change)
+
+    assert both(scenario).replays
+
+
+def test_a_hook_on_a_parameter():
+    def scenario(run):
+        net = network()
+        handles = []
+
+        @run.compile
+        def f(x):
+            net.zero_grad()
+            net(x).sum().backward()
+
+        def change(on):
+            if on:
+                handles.append(net[0].weight.register_hook(lambda g: g * 2))
+            else:
+                handles.pop().remove()
+
+        values = iter(arrays(9, (4, 6)))
+
+        def call():
+            f(jg.tensor(next(values)))
+            run.see(*state(net))
+
+        changing(call, change)
+
+    assert both(scenario).replays
+
+
+def test_tied_weights():
+    def scenario(run):
+        a, b = jg.nn.Linear(4, 4), jg.nn.Linear(4, 4)
+        values = iter(arrays(20, (4, 4)))
+        for p in (a, b):
+            p.weight = jg.nn.Parameter(jg.tensor(next(values)))
+            p.bias = None
+        optimizer = jg.optim.SGD([a.weight, b.weight], lr=0.1)
+        own = b.weight
+
+        @run.compile
+        def step(x):
+            optimizer.zero_grad()
+            loss = b(a(x).tanh()).square().mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        def change(on):
+            b.weight = a.weight if on else own
+
+        changing(
+            lambda: run.see(step(jg.tensor(next(values))), a.weight, b.weight, a.weight.grad),
+            change,
+            4,
+        )
+
+    assert both(scenario).replays
+
+
+def test_objects_in_lists():
+    class Layer:
+        def __init__(self, scale):
+            self.scale = scale
+
+    def scenario(run):
+        layers = [Layer(1.0), Layer(2.0), Layer(3.0)]
+
+        @run.compile
+        def f(x):
+            for layer in layers:
+                x = x * layer.scale
+            return x
+
+        changing(lambda: run.see(f(jg.ones(3))), lambda on: setattr(layers[1], "scale", 5.0 + on))
+
+    assert both(scenario).replays
