@@ -41,8 +41,7 @@ def _demo(data, epochs, modes, picture):
 @click.option("--subject", "subjects", multiple=True, help="Who runs them; repeat or by comma.")
 @click.option("--threads", type=click.IntRange(min=1), help="For each subject; default: all cores.")
 @click.option("--json", "path", type=click.Path(dir_okay=False), help="Where all figures go.")
-@click.pass_context
-def _bench(context, quick, workloads, subjects, threads, path):
+def _bench(quick, workloads, subjects, threads, path):
     """Time jitgrad's modes beside PyTorch and JAX, in one run; fails if a result is wrong."""
     from jitgrad.bench import main as bench
 
@@ -53,25 +52,8 @@ def _bench(context, quick, workloads, subjects, threads, path):
         right = bench.run(workloads, subjects, quick, threads, path, click.echo)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    context.exit(0 if right else 1)
-
-
-@main.command("bench")
-@click.argument("workloads", nargs=-1)
-@click.option("--subject", "subjects", multiple=True, help="Who runs; all installed if not given.")
-@click.option("--quick", is_flag=True, help="A smoke test: times too short to be trusted.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads for each subject.")
-@click.option("--json", "path", type=click.Path(dir_okay=False), help="All that was measured.")
-def _bench(workloads, subjects, quick, threads, path):
-    """Time WORKLOADS ("gelu", "gelu:1e5"; all if none) beside the peers installed."""
-    from jitgrad.bench.main import run
-
-    try:
-        right = run(workloads, subjects, quick, threads, path, say=click.echo)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
     if not right:
-        raise click.ClickException("some results were wrong, see above")
+        raise click.ClickException("some results are wrong, see above")
 
 
 @main.group("cache", invoke_without_command=True)

@@ -1,0 +1,148 @@
+"""`python -m jitgrad bench`: all cases, all subjects, the table and the JSON; entry `run`.
+
+Imports the modules beside it.
+"""
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+
+from jitgrad.bench import first_call
+from jitgrad.bench.client import child
+from jitgrad.bench.race import race
+from jitgrad.bench.subjects import SUBJECTS
+from jitgrad.bench.table import Table, first_call_lines, import_line, summary_lines
+from jitgrad.bench.workloads import cases
+from jitgrad.runtime import switches
+from jitgrad.runtime import threads as pool
+
+_BLAS = "import json; from jitgrad.runtime import blas; print(json.dumps(blas.core_name()))"
+_SLOWING = ("JITGRAD_DEBUG", "JITGRAD_JIT", "JITGRAD_FUSE", "JITGRAD_CHECK")
+
+
+def run(workloads=(), subjects=(), quick=False, threads=None, path=None, say=print):
+    """Run the benchmark, `say` each line; whether all results were right.
+
+    Args:
+        workloads: names, "gelu" or "gelu:1e5"; all if empty.
+        subjects: names; all if empty.
+        quick: a smoke test of everything, with times too short to be trusted.
+        threads: for each subject; the cores that this process may use if None.
+        path: a file for everything that was measured, as JSON.
+
+    Raises:
+        ValueError: there is no such workload or subject.
+    """
+    unknown = [name for name in subjects if name not in SUBJECTS]
+    if unknown:
+        raise ValueError(f"no subject {unknown[0]!r}; there are {', '.join(SUBJECTS)}")
+    chosen = cases(workloads, quick)
+    threads = threads or pool.default_threads()
+    asked = [SUBJECTS[name] for name in subjects or SUBJECTS]
+    present = [subject for subject in asked if subject.installed]
+    missing = [subject.name for subject in asked if not subject.installed]
+    seconds, rounds, processes = (0.02, 3, 1) if quick else (0.3, 7, 5)
+
+    about = _machine(threads) | {"seconds": seconds, "rounds": rounds, "missing": missing}
+    for line in _about_lines(about):
+        say(line)
+    table = Table([subject.name for subject in present if not subject.only])
+    for line in ["", *table.head()]:
+        say(line)
+    outcomes = []
+    for case in chosen:
+        running = [subject for subject in present if subject.runs(case)]
+        outcomes.append(race(case, running, threads, seconds, rounds))
+        for line in table.row(outcomes[-1]):
+            say(line)
+    for line in summary_lines(outcomes):
+        say(line)
+    report = {"about": about, "cases": [_as_json(outcome) for outcome in outcomes]}
+
+    modes = [subject.name for subject in present if subject.name in first_call.MODES]
+    if modes and any(case.workload.name == "mlp" for case in chosen):
+        report["first_calls"] = found = first_call.first_calls(processes, modes)
+        for line in ["", *first_call_lines(found)]:
+            say(line)
+    report["import"] = first_call.imports(processes)
+    say(import_line(report["import"]))
+    if path is not None:
+        with open(path, "w") as file:
+            json.dump(report, file, indent=1)
+    return not any(outcome.faults() for outcome in outcomes)
+
+
+def _machine(threads):
+    """Where and with what this was measured."""
+    from llvmlite import binding
+
+    versions = {}
+    for name in ("jitgrad", "numpy", "numba", "torch", "jax"):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "processor": binding.get_host_cpu_name(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "versions": versions,
+        "blas": child(_BLAS),
+        "cores": pool.default_threads(),
+        "threads": threads,
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan,
+        "switches": {name: os.environ[name] for name in switches.NAMES if name in os.environ},
+    }
+
+
+def _about_lines(about):
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    yield (
+        f"{about['processor']}, OpenBLAS {about['blas']}, {about['cores']} cores, "
+        f"{about['threads']} threads each; "
+        f"Python {about['python']}, {versions}"
+    )
+    yield f"medians of {about['rounds']} rounds of {about['seconds']} s each, taking turns"
+    if about["missing"]:
+        yield f"missing: {', '.join(about['missing'])} (pip install 'jitgrad[bench]')"
+    if about["load"] > 0.5:
+        yield f"the machine is busy (load {about['load']:.1f}): do not trust these times"
+    slowing = {key: about["switches"][key] for key in _SLOWING if key in about["switches"]}
+    if slowing:
+        settings = " ".join(f"{key}={value}" for key, value in slowing.items())
+        yield f"{settings}: jitgrad is slowed down"
+
+
+def _as_json(outcome):
+    case = outcome.case
+    bar = case.bar
+    return {
+        "case": case.label,
+        "workload": case.workload.name,
+        "size": case.size,
+        "about": case.workload.about,
+        "subjects": {name: _times(times) for name, times in outcome.times.items()},
+        "compiled_to": {name: outcome.ratio(name) for name in ("jax", "peers", "sgemm")},
+        "bar": None if bar is None else {"limit": bar.limit, "against": bar.against},
+        "met": outcome.met,
+        "reference": outcome.reference,
+        "faults": outcome.faults(),
+    }
+
+
+def _times(times):
+    if times.failed and not times.rounds:
+        return {"failed": times.failed}
+    return {
+        "median_us": times.median * 1e6,
+        "best_us": times.best * 1e6,
+        "rounds_us": [median * 1e6 for median in times.rounds],
+        "runs": times.runs,
+        **{key: times.ready[key] for key in ("import_s", "build_s", "first_s")},
+        "same_on_threads": times.same_on,
+        "error": times.error,
+        "note": times.note,
+        "failed": times.failed,
+    }

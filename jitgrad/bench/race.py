@@ -1,0 +1,183 @@
+"""One case, all subjects taking turns in one run; entry `race`, which returns an `Outcome`.
+
+Medians are over rounds of medians: in each round every subject times itself once, and the order
+turns with the rounds. Imports `client`, `workloads`.
+"""
+
+import statistics
+import tempfile
+import time
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from jitgrad.bench.client import Failed, Server
+from jitgrad.bench.workloads import Case
+
+PAUSE = 0.02  # seconds until the next subject: idle threads of the last one stop spinning
+
+
+@dataclass
+class Times:
+    """What one subject did; seconds but for the name of the field that says otherwise."""
+
+    kind: str
+    rounds: list[float] = field(default_factory=list)  # the median call of each
+    best: float = float("inf")
+    runs: int = 0
+    ready: dict = field(default_factory=dict)  # what its process said first, see `serve`
+    note: str = ""
+    failed: str = ""
+    same_on: dict[int, bool] = field(default_factory=dict)  # by threads: the result's bits
+    error: float | None = None  # from the reference, as a part of its largest value
+
+    @property
+    def median(self):
+        """Seconds of a call, or None."""
+        return statistics.median(self.rounds) if self.rounds else None
+
+
+@dataclass
+class Outcome:
+    """What a race found."""
+
+    case: Case
+    times: dict[str, Times]
+    reference: str = ""  # the peer whose results jitgrad's were held against
+
+    def fastest(self, against):
+        """The least median of "jax", of all "peers", or of the "sgemm" ceilings; None if none."""
+        chosen = [
+            times.median
+            for name, times in self.times.items()
+            if times.median is not None
+            and (times.kind == "peer" if against == "peers" else name.split(".")[0] == against)
+        ]
+        return min(chosen, default=None)
+
+    def ratio(self, against):
+        """Compiled jitgrad's time by the fastest of `against`, or None."""
+        compiled, other = self.times.get("compiled"), self.fastest(against)
+        if compiled is None or compiled.median is None or other is None:
+            return None
+        return compiled.median / other
+
+    @property
+    def met(self):
+        """Whether the case's bar is met; None where there is no bar, or nothing to judge it by."""
+        bar = self.case.bar
+        ratio = None if bar is None else self.ratio(bar.against)
+        return None if ratio is None else ratio <= bar.limit
+
+    @property
+    def held(self):
+        """Whether each mode's result was held against a peer's."""
+        return all(times.error is not None for times in self._ours())
+
+    @property
+    def bits_checked(self):
+        """Whether each mode's result was made again on another number of threads."""
+        return all(times.same_on for times in self._ours())
+
+    def _ours(self):
+        return [times for times in self.times.values() if times.kind == "jitgrad"]
+
+    def faults(self):
+        """What is wrong with results: far from the reference, or not the same bits."""
+        found, digests = [], {}
+        for name, times in self.times.items():
+            if times.error is not None and not times.error <= self.case.workload.tolerance:
+                found.append(f"{name} is {times.error:.1e} from {self.reference}")
+            found += [
+                f"{name} differs on {n} threads" for n, same in times.same_on.items() if not same
+            ]
+            if times.kind == "jitgrad" and times.ready:
+                digests[name] = times.ready["digest"]
+        if len(set(digests.values())) > 1:
+            found.append(f"the bits of {', '.join(digests)} differ")
+        return found
+
+
+def race(case, subjects, threads, seconds, rounds):
+    """Run `case` by `subjects`, `rounds` times `seconds` each."""
+    outcome = Outcome(case, {subject.name: Times(subject.kind) for subject in subjects})
+    with ExitStack() as stack:
+        servers = {}
+        for subject in subjects:
+            times = outcome.times[subject.name]
+            try:
+                server = Server(subject, case, threads)
+            except Failed as failed:
+                times.failed = str(failed)
+                continue
+            servers[subject.name] = stack.enter_context(closing(server))
+            times.ready = server.ready
+        _check(outcome, servers)
+        _rounds(outcome, servers, seconds, rounds)
+    _check_threads(outcome, subjects, 2 if threads == 1 else 1)
+    return outcome
+
+
+def _rounds(outcome, servers, seconds, rounds):
+    names = list(servers)
+    for turn in range(rounds):
+        at = turn % max(1, len(names))
+        for name in names[at:] + names[:at]:
+            times = outcome.times[name]
+            if times.failed:
+                continue
+            try:
+                answer = servers[name].ask(f"time {seconds}")
+            except Failed as failed:
+                times.failed = str(failed)
+                continue
+            times.rounds.append(answer["median"])
+            times.best = min(times.best, answer["best"])
+            times.runs += answer["runs"]
+            times.note = answer["note"]
+            time.sleep(PAUSE)
+
+
+def _check(outcome, servers):
+    """Hold jitgrad's results, and the ceilings', against a peer's."""
+    peers = [name for name in servers if outcome.times[name].kind == "peer"]
+    if not peers:
+        return
+    outcome.reference = "jax" if "jax" in peers else peers[0]
+    with tempfile.TemporaryDirectory() as folder:
+        expected = _result(servers[outcome.reference], folder)
+        for name, server in servers.items():
+            if name != outcome.reference:
+                outcome.times[name].error = _error(_result(server, folder), expected)
+
+
+def _result(server, folder):
+    path = Path(folder) / "result.npz"
+    server.ask(f"save {path}")
+    with np.load(path) as file:
+        return [file[name] for name in file.files]
+
+
+def _error(found, expected):
+    """The largest difference, as a part of the largest value expected; NaN if one is there."""
+    if [array.shape for array in found] != [array.shape for array in expected]:
+        return float("inf")
+    parts = zip(found, expected, strict=True)
+    return float(max(np.abs(x - y).max() / max(np.abs(y).max(), 1e-30) for x, y in parts))
+
+
+def _check_threads(outcome, subjects, threads):
+    """Whether jitgrad's results have the same bits on another number of threads."""
+    for subject in subjects:
+        times = outcome.times[subject.name]
+        if subject.kind != "jitgrad" or times.failed:
+            continue
+        try:
+            server = Server(subject, outcome.case, threads)
+        except Failed as failed:
+            times.failed = f"on {threads} threads: {failed}"
+            continue
+        with closing(server):
+            times.same_on[threads] = server.ready["digest"] == times.ready["digest"]
