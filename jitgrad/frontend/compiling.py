@@ -199,7 +199,8 @@ class Compiled:
                 del self._known[key]
             if not self._warned:
                 self._warned = True
-                what = counts.recompiles[-1]["what"] if counts.recompiles else "its arguments"
+                mine = [r["what"] for r in counts.recompiles if r["function"] == self._name]
+                what = mine[-1] if mine else "its arguments"
                 warnings.warn(
                     f"compile: {self._name} has been recorded for more than {KEPT} patterns; the "
                     f"least recently used are dropped. What varies: {what}",

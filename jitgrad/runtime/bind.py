@@ -310,5 +310,13 @@ class Bound:
             self.typed[dtype.suffix][word * (8 // dtype.itemsize)] = node.data
         for word, i, k in self.slots:
             words[word] = np.int64(np.uint64(nodes[i].attrs[k] & 0xFFFFFFFFFFFFFFFF))
-        failure = self.program.run() if launch is None else launch(self)
+        failure = self.program.run() if launch is None else self.by(launch, nodes)
         return outs, failure
+
+    def by(self, launch: Any, nodes: list[Node]) -> Any:
+        """Run by `launch(self)`, which finds the graph in `self.nodes` meanwhile."""
+        self.nodes = nodes
+        try:
+            return launch(self)
+        finally:
+            self.nodes = []

@@ -6,6 +6,8 @@ changes no bit. Imports: ir, compiler, runtime.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -15,31 +17,52 @@ from jitgrad.compiler import schedule as schedules
 from jitgrad.compiler import snapshot
 from jitgrad.ir.apply import realise
 from jitgrad.ir.node import Node, walk
-from jitgrad.runtime import build, pool, switches, threads, trace
+from jitgrad.runtime import build, misses, switches, threads, trace
 from jitgrad.runtime.bind import Bound
 from jitgrad.runtime.errors import raise_failure
 from jitgrad.runtime.stats import counts
 
 CUT = 1024  # nodes in one schedule
+PROGRAMS = 2048  # schedules kept: making one again compiles nothing, as kernels are kept
 PLANS = 512  # bound plans kept
 
-_programs: dict[Any, Program] = {}
+_programs: OrderedDict[Any, Program] = OrderedDict()
 _plans: OrderedDict[Any, Bound] = OrderedDict()
+_numbers = itertools.count()
 
 
 class Program:
     """A schedule with its machine code."""
 
-    __slots__ = ("functions", "kernels", "schedule", "steps")
+    __slots__ = ("functions", "kernels", "number", "schedule", "steps")
 
     def __init__(self, snap: snapshot.Snapshot) -> None:
+        switches.device()  # raises for one that cannot compute
         start = time.perf_counter()
+        self.number = next(_numbers)  # of its plans; an id could come again
         self.schedule = schedules.build(snap, switches.fuse())
         kernels = [step.kernels[0] for step in self.schedule.steps]
         self.functions = build.get_many(kernels)
         self.kernels, self.steps = self.schedule.kernel_count, len(self.schedule.steps)
         counts.schedules += 1
-        trace.made(self.schedule, snap, self.functions, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        trace.made(self.schedule, snap, seconds, misses.note(snap, self.functions))
+
+
+def program_of(snap: snapshot.Snapshot) -> Program:
+    """The program of a snapshot: known, or made now."""
+    key = (snap.key, switches.jit(), switches.fuse())
+    program = _programs.get(key)
+    if program is None:
+        program = _programs[key] = Program(snap)
+        if len(_programs) > PROGRAMS:
+            _programs.popitem(last=False)
+        return program
+    with contextlib.suppress(KeyError):  # another thread may have dropped it meanwhile
+        _programs.move_to_end(key)
+    if switches.debug():
+        trace.hit(program.schedule, snap)
+    return program
 
 
 def flush(nodes: list[Node]) -> None:
@@ -103,16 +126,11 @@ def run(roots: list[Node], launch: Any = None, order: list[Node] | None = None) 
             return
         order = walk(roots)
     snap = snapshot.take(roots, order, donate=True)
-    key = (snap.key, switches.jit(), switches.fuse())
-    program = _programs.get(key)
-    if program is None:
-        program = _programs[key] = Program(snap)
+    program = program_of(snap)
     values = trace.expected(snap)
     with threads.execution_lock:
         plan = bound(program, snap)
-        if launch is None and switches.debug() >= 2:
-            launch = trace.launcher
-        outs, failure = plan.run(snap.nodes, launch)
+        outs, failure = plan.run(snap.nodes, launch or trace.launch())
     counts.flushes += 1
     counts.nodes += len(order)
     counts.kernels_run += program.kernels
@@ -136,7 +154,7 @@ def bound(program: Program, snap: snapshot.Snapshot) -> Bound:
             for n in snap.nodes
         ]
     )  # fmt: skip
-    key = (id(program), numbers)
+    key = (program.number, numbers)
     plan = _plans.get(key)
     if plan is None:
         plan = _plans[key] = Bound(program.schedule, program.functions, snap.nodes)
@@ -157,8 +175,12 @@ def _steps(node: Node) -> Any:
     return tuple([attrs[1:] if name == "slice" else attrs for name, attrs in node.attrs[0]])
 
 
-def forget() -> int:
-    """Drop schedules, plans and pooled memory; machine code stays. Bytes given back."""
+def forget() -> None:
+    """Drop schedules and plans; kernels stay."""
     _plans.clear()
     _programs.clear()
-    return pool.empty_cache()
+
+
+def kept() -> tuple[int, int]:
+    """How many schedules and plans there are."""
+    return len(_programs), len(_plans)

@@ -1,8 +1,10 @@
-"""The six environment switches: one function each, read from the environment at every call.
+"""The six environment switches: one function each.
 
 `jit()` JITGRAD_JIT=0 runs kernels interpreted · `fuse()` JITGRAD_FUSE=0 gives every op its own
-kernel · `check()` JITGRAD_CHECK=1 turns on internal checks · `debug()` JITGRAD_DEBUG=0..4 ·
-`device()` JITGRAD_DEVICE · `cache_dir()` JITGRAD_CACHE_DIR. Imports nothing of jitgrad.
+kernel · `check()` JITGRAD_CHECK=1 compares every flush with the oracle · `debug()`
+JITGRAD_DEBUG=0..4 · `device()` JITGRAD_DEVICE · `cache_dir()` JITGRAD_CACHE_DIR. A change of
+`os.environ` (a test's `monkeypatch.setenv`) holds from the next call on, though a flush asks five
+times: a call compares the raw text with the one parsed last, 0.1 µs. Imports nothing of jitgrad.
 """
 
 import os
@@ -17,39 +19,75 @@ NAMES = (
 )
 
 
-def _flag(name, default):
-    text = os.environ.get(name, "")
-    if text not in ("", "0", "1"):
-        raise ValueError(f"{name}={text}: expected 0 or 1")
-    return default if text == "" else text == "1"
+def _switch(name, parse):
+    """A function that gives `parse(text)` of a variable; "" stands for unset."""
+    # os.environ decodes at every access (0.7 µs); the table behind it holds what it would decode.
+    table = getattr(os.environ, "_data", os.environ)
+    key = name if table is os.environ else os.environ.encodekey(name)
+    seen, value = object(), None
+
+    def read():
+        nonlocal seen, value
+        text = table.get(key)
+        if text != seen:
+            value = parse(name, os.environ.get(name, ""))
+            seen = text
+        return value
+
+    return read
+
+
+def _flag(default):
+    def parse(name, text):
+        if text not in ("", "0", "1"):
+            raise ValueError(f"{name}={text}: expected 0 or 1")
+        return default if text == "" else text == "1"
+
+    return parse
+
+
+def _level(name, text):
+    if text not in ("", "0", "1", "2", "3", "4"):
+        raise ValueError(f"{name}={text}: expected 0 to 4")
+    return int(text or "0")
+
+
+def _device(name, text):
+    if text not in ("", "cpu"):
+        raise ValueError(f"{name}={text}: this version computes on cpu alone (unset {name})")
+    return "cpu"
+
+
+_jit = _switch("JITGRAD_JIT", _flag(True))
+_fuse = _switch("JITGRAD_FUSE", _flag(True))
+_check = _switch("JITGRAD_CHECK", _flag(False))
+_debug = _switch("JITGRAD_DEBUG", _level)
+_on = _switch("JITGRAD_DEVICE", _device)
 
 
 def jit():
     """Whether kernels are compiled (the default) or run as the Python they are."""
-    return _flag("JITGRAD_JIT", True)
+    return _jit()
 
 
 def fuse():
     """Whether operations are fused (the default)."""
-    return _flag("JITGRAD_FUSE", True)
+    return _fuse()
 
 
 def check():
-    """Whether slow internal checks run."""
-    return _flag("JITGRAD_CHECK", False)
+    """Whether every flush is compared with the NumPy oracle."""
+    return _check()
 
 
 def debug():
     """How much is told: 0 nothing ... 4 everything."""
-    text = os.environ.get("JITGRAD_DEBUG") or "0"
-    if text not in ("0", "1", "2", "3", "4"):
-        raise ValueError(f"JITGRAD_DEBUG={text}: expected 0 to 4")
-    return int(text)
+    return _debug()
 
 
 def device():
-    """The device that tensors are made on."""
-    return os.environ.get("JITGRAD_DEVICE") or "cpu"
+    """The device that tensors are computed on."""
+    return _on()
 
 
 def cache_dir():

@@ -1,24 +1,30 @@
 """JITGRAD_DEBUG: what each flush did, on stderr; JITGRAD_CHECK: each flush against the oracle.
 
-1 a line per schedule made · 2 each launch: name, ms, GB/s · 3 rewrites that fired · 4 the source.
-Entry: `made`, `launcher`, `check`. Imports: ir, compiler, runtime.
+1 a line per flush: schedule hit or miss · 2 each launch: name, ms, GB/s · 3 rewrites that fired ·
+4 the source. Entry: `made`, `hit`, `launch`, `watching`, `check`. Imports: ir, compiler, runtime.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from jitgrad.compiler.header import headed
 from jitgrad.compiler.schedule import Schedule
 from jitgrad.compiler.snapshot import Snapshot
 from jitgrad.ir.evaluate import evaluate
 from jitgrad.ir.node import Node
 from jitgrad.runtime import switches
+from jitgrad.runtime.misses import Miss
 from jitgrad.runtime.program import Program
 
 
@@ -27,37 +33,86 @@ def say(text: str) -> None:
     print(f"jitgrad: {text}", file=sys.stderr)
 
 
-def made(schedule: Schedule, snap: Snapshot, functions: list[Any], seconds: float) -> None:
+def made(schedule: Schedule, snap: Snapshot, seconds: float, miss: Miss) -> None:
     """Report a schedule that was just made."""
     level = switches.debug()
     if level < 1:
         return
-    compiled = sum(not f.from_cache for f in functions)
+    why = f"; {miss.text}" if miss.what else ""
     say(
-        f"schedule of {len(snap.nodes)} nodes: {schedule.kernel_count} kernels in "
-        f"{len(schedule.steps)} steps, {compiled} compiled, {seconds * 1e3:.0f} ms"
+        f"schedule miss: {_size(schedule, snap)}, {miss.compiled} compiled, "
+        f"{miss.loaded} loaded, {seconds * 1e3:.0f} ms{why}"
     )
     if level >= 3:
         for name, times in Counter(schedule.fired).most_common():
             say(f"  rewrite {name}: {times} times")
     if level >= 4:
         for step in schedule.steps:
-            say(f"source of {step.name}:\n{step.kernels[0].source}")
+            say(f"source of {step.name}:\n{headed(schedule, step, snap.nodes)}")
+
+
+def hit(schedule: Schedule, snap: Snapshot) -> None:
+    """Report a schedule that was known."""
+    say(f"schedule hit: {_size(schedule, snap)}")
+
+
+def replays(schedules: list[Schedule]) -> None:
+    """Report a compiled call."""
+    kernels = sum(s.kernel_count for s in schedules)
+    steps = sum(len(s.steps) for s in schedules)
+    say(f"compiled call: {len(schedules)} schedules, {kernels} kernels in {steps} steps")
+
+
+def _size(schedule: Schedule, snap: Snapshot) -> str:
+    file, line, _ = snap.nodes[snap.outputs[-1]].site
+    return (
+        f"{len(snap.nodes)} nodes up to {os.path.basename(file)}:{line}, "
+        f"{schedule.kernel_count} kernels in {len(schedule.steps)} steps"
+    )
+
+
+class _Watch(threading.local):
+    launch: Any = None
+
+
+_watch = _Watch()
+
+
+@contextmanager
+def watching(launch: Any) -> Iterator[None]:
+    """Inside, `launch(plan)` runs the plans of this thread's flushes and compiled calls."""
+    before = _watch.launch
+    _watch.launch = launch
+    try:
+        yield
+    finally:
+        _watch.launch = before
+
+
+def launch() -> Any:
+    """What takes the place of the one native call, if anything does."""
+    return _watch.launch or (launcher if switches.debug() >= 2 else None)
+
+
+def each(plan: Any) -> Iterator[tuple[int, float, Any]]:
+    """Run the steps of a bound plan one by one: (number, seconds, failure)."""
+    for i, step in enumerate(plan.steps):
+        program = Program([step])
+        start = time.perf_counter()
+        failure = program.run()
+        seconds = time.perf_counter() - start
+        yield i, seconds, failure and dataclasses.replace(failure, step=i)
+        if failure:
+            return
 
 
 def launcher(plan: Any) -> Any:
     """Run the steps of a bound plan one by one and report each."""
-    for i, step in enumerate(plan.steps):
-        start = time.perf_counter()
-        failure = Program([step]).run()
-        seconds = time.perf_counter() - start
-        rate = plan.step_bytes[i] / seconds / 1e9
-        say(
-            f"  {plan.schedule.steps[i].name}: {seconds * 1e3:.3f} ms, "
-            f"{plan.step_bytes[i]} bytes, {rate:.1f} GB/s"
-        )
+    for i, seconds, failure in each(plan):
+        name, size = plan.schedule.steps[i].name, plan.step_bytes[i]
+        say(f"  {name}: {seconds * 1e3:.3f} ms, {size} bytes, {size / seconds / 1e9:.1f} GB/s")
         if failure is not None:
-            return dataclasses.replace(failure, step=i)
+            return failure
     return None
 
 
