@@ -20,7 +20,6 @@ from jitgrad.ir.node import Node, Shape
 from jitgrad.ir.op import OPS, Op
 
 
-
 def number(value: Any, dtype: DType, state: State, where: Any, wraps: bool = False) -> Node:
     """A number as a Node: the user's is a run-time slot, a rule's a Const.
 
@@ -152,4 +151,3 @@ def expand_node(node: Node, shape: Shape, where: Any) -> Node:
         if full == shape:
             return node
     return Node(OPS["expand"], (node,), (shape,), shape, node.dtype, "cpu", where)
-

@@ -10,19 +10,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-import numpy as np
-
 from jitgrad.frontend import pending
-from jitgrad.frontend.hostscalar import HostFloat
+from jitgrad.frontend.operands import (
+    DTYPES_OF,
+    OWN_DTYPES,
+    broadcast,
+    cast_node,
+    conform,
+    dtypes_of,
+)
 from jitgrad.frontend.rules import rule_for
 from jitgrad.frontend.state import Place, State, local, place, site
 from jitgrad.frontend.storage import Storage, Track, View
 from jitgrad.frontend.tape import Edge, Leaf
-from jitgrad.frontend.types import IntSlot, Slot
 from jitgrad.frontend.views import contiguous_strides, extend, overlaps, place_of
 from jitgrad.frontend.writing import put, written_edge
 from jitgrad.ir import apply
-from jitgrad.ir import dtype as dt
 from jitgrad.ir import site as ir_site
 from jitgrad.ir.dtype import DType
 from jitgrad.ir.node import Node, Shape
@@ -160,6 +163,7 @@ def _recorded(state: State, here: Place | None, storage: Storage, depth: int) ->
             if here.count >= pending.LINKS:
                 pending.cut(state, here, depth)
 
+
 # ---- ops
 
 
@@ -220,6 +224,7 @@ def elementwise(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...] = ()) -> A
         edge = Edge(op.name, rule_for(op, wanted), tuple(edges), attrs, shape, result, where)
         edge.save(node, nodes, numbers)
     return finished(state, here, node, edge, depth + 1)
+
 
 def cast(t: Any, dtype: DType) -> Any:
     """`t` converted to `dtype`; itself if it has it."""
