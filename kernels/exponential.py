@@ -55,6 +55,15 @@ def reduce_f32(x):
     return shifted, fma_f32(-n, _LN2_LO, fma_f32(-n, _LN2, x))
 
 
+def reduce_sum_f32(x):
+    """(shifted, r, low): the same with r + low in place of r."""
+    shifted = fma_f32(x, _LOG2E, _MAGIC)
+    n = shifted - _MAGIC
+    first, second = fma_f32(-n, _LN2, x), -n * _LN2_LO
+    r = first + second
+    return shifted, r, (first - r) + second
+
+
 def exp_f32(x):
     """e^x."""
     x = select(x < _EXP_LOW, _EXP_LOW, x)

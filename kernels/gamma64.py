@@ -249,10 +249,12 @@ def polygamma_f64(n, x):
     """Derivative n of digamma: (-1)^(n+1) n! times the sum of (x + k)^-(n+1) over k >= 0."""
     if n == _0:
         return digamma_f64(x)
+    if not (_POLY_LOWEST < x and _0 < n and n < _POLY_ORDER and rint(n) == n):
+        return _NAN
     if x == _INF:
         return _0
-    if not (_POLY_LOWEST < x and _0 < n and n < _POLY_ORDER):
-        return _NAN
+    if x <= _0 and rint(x) == x:
+        return _INF if rint(n * _HALF) * _2 != n else _NAN
     s = n + _1
     factor = _1
     k = _1

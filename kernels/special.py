@@ -8,7 +8,7 @@ Entry functions: `erf_f32`, `erfc_f32`, reached through `math`. May import: NumP
 
 import numpy as np
 
-from .exponential import power_of_two_f32, reduce_f32, scale_f32
+from .exponential import power_of_two_f32, reduce_f32, reduce_sum_f32, scale_f32
 from .intrinsics import absolute, copysign, fma_f32, horner, select
 
 INLINE = True
@@ -84,8 +84,8 @@ def erf_f32(x):
 def _erfc_far(a):
     """e^(-a^2) p(a) / a for a >= 3/4."""
     square = a * a
-    shifted, r = reduce_f32(-square)
-    low = fma_f32(-a, a, square)
+    shifted, r, low = reduce_sum_f32(-square)
+    low = low + fma_f32(-a, a, square)
     w = (a - _1) / (a + _1)
     t = horner(w, _ERFC)
     p = fma_f32(t, w, _ERFC_0)
@@ -93,9 +93,11 @@ def _erfc_far(a):
     inverse = _1 / a
     h = p * inverse
     h_low = (fma_f32(-h, a, p) + p_low) * inverse
-    e = fma_f32(r * r, horner(r, _EXP), r)
-    e = fma_f32(low, _1 + e, e)
-    return scale_f32(fma_f32(h, e, h_low) + h, shifted)
+    # e + low = e^(r + low) - 1
+    q = r * r * horner(r, _EXP)
+    e = r + q
+    low = fma_f32(low, _1 + e, (r - e) + q)
+    return scale_f32(h + fma_f32(h, e, fma_f32(h, low, h_low)), shifted)
 
 
 def erfc_f32(x):

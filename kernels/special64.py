@@ -8,7 +8,7 @@ Entry functions: `erf_f64`, `erfc_f64`, reached through `math64`. May import: Nu
 
 import numpy as np
 
-from .exponential64 import reduce_f64, scale_f64
+from .exponential64 import reduce_sum_f64, scale_f64
 from .intrinsics import absolute, copysign, fma_f64, horner, select
 
 INLINE = True
@@ -91,8 +91,8 @@ _ERFC_0 = _T(0.5107913526210115)
 def _erfc_far(a):
     """e^(-a^2) p(a) / a for a >= 3/4."""
     square = a * a
-    shifted, r = reduce_f64(-square)
-    low = fma_f64(-a, a, square)
+    shifted, r, low = reduce_sum_f64(-square)
+    low = low + fma_f64(-a, a, square)
     w = (a - _2) / (a + _2)
     t = horner(w, _ERFC)
     p = fma_f64(t, w, _ERFC_0)
@@ -100,9 +100,11 @@ def _erfc_far(a):
     inverse = _1 / a
     h = p * inverse
     h_low = (fma_f64(-h, a, p) + p_low) * inverse
-    e = fma_f64(r * r, horner(r, _EXP), r)
-    e = fma_f64(low, _1 + e, e)
-    return scale_f64(fma_f64(h, e, h_low) + h, shifted)
+    # e + low = e^(r + low) - 1
+    q = r * r * horner(r, _EXP)
+    e = r + q
+    low = fma_f64(low, _1 + e, (r - e) + q)
+    return scale_f64(h + fma_f64(h, e, fma_f64(h, low, h_low)), shifted)
 
 
 def erf_f64(x):

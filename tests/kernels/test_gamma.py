@@ -80,9 +80,7 @@ def test_compiled_equals_python(name, suffix):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_polygamma_never_hangs(suffix):
     inf, nan = np.inf, np.nan
-    n = np.array([1, 1, 1, 1, 1e30, -1, nan, 1, 2], DTYPES[suffix])
-    x = np.array([inf, -inf, -1e30, nan, 2, 2, 2, 0, -3], DTYPES[suffix])
-    want = np.array([0, nan, nan, nan, nan, nan, nan, inf, 0], DTYPES[suffix])
-    got = elementwise(f"polygamma_{suffix}", suffix, 2)(n, x)
-    np.testing.assert_array_equal(got[:8], want[:8])
-    assert np.isinf(got[8])
+    n = np.array([1, 1, 1, 1, 1e30, -1, nan, 1.5, 1, 3, 2], DTYPES[suffix])
+    x = np.array([inf, -inf, -1e30, nan, 2, 2, 2, 2, 0, -3, -3], DTYPES[suffix])
+    want = np.array([0, nan, nan, nan, nan, nan, nan, nan, inf, inf, nan], DTYPES[suffix])
+    np.testing.assert_array_equal(elementwise(f"polygamma_{suffix}", suffix, 2)(n, x), want)
