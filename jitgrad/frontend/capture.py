@@ -42,7 +42,7 @@ class Capture:
         self.draws: list[tuple[Any, Node]] = []
         self.generators: dict[int, tuple[Any, int]] = {}
         self.seen: dict[int, tuple[Storage, Node, int]] = {}  # storages from before
-        self.of_node: dict[int, Storage] = {}
+        self.of_node: dict[int, list[Storage]] = {}  # node -> those of them that held it
         self.numbers: list[Any] = []  # weak: storages that hold a number, perhaps from before
         self.made: dict[int, Node] = {}  # memory filled from Python
         self.shadows: dict[int, tuple[Storage, Node, Storage]] = {}  # of memory NumPy holds
@@ -57,8 +57,12 @@ class Capture:
 
     # ---- on and off
 
-    def start(self) -> list[Any]:
-        """Begin; the Tensors to call the function with."""
+    def start(self, apart: list[Storage]) -> list[Any]:
+        """Begin; the Tensors to call the function with.
+
+        Storages in `apart` are read as memory of their own even where two hold one value (one was
+        copied to the other): the next call may find them different.
+        """
         state = self._state
         tensors = list(self.pattern.tensors)
         pending.flush_all()
@@ -66,6 +70,9 @@ class Capture:
             node = t._storage.node
             if node is not None and not node.realised:
                 pending.flush([node])
+        for storage in apart:
+            if storage.node is not None and storage.node.realised:
+                storage.node = _twin(storage.node)
         for i in self.pattern.batches:
             tensors[i] = self._stand_in(i, tensors[i])
         self._eager, self._modes = state.eager, (state.grad, state.inference)
@@ -117,9 +124,7 @@ class Capture:
         if not node.realised:
             self.numbers.append(ref(storage))
             return
-        if id(node) in self.of_node:  # two storages hold one value now, but need not later
-            node = storage.node = _twin(node)
-        self.of_node[id(node)] = storage
+        self.of_node.setdefault(id(node), []).append(storage)
         self.seen[id(storage)] = (storage, node, storage.version)
 
     def write(self, storage: Storage) -> None:

@@ -19,7 +19,7 @@ from jitgrad.frontend.capture import Capture
 from jitgrad.frontend.conditions import GRADIENT, Conditions
 from jitgrad.frontend.program import Program
 from jitgrad.frontend.record import Base
-from jitgrad.frontend.recording import Recording, Unfit
+from jitgrad.frontend.recording import Recording, Shared, Unfit
 from jitgrad.frontend.state import local
 from jitgrad.ir import apply
 from jitgrad.runtime import switches, trace
@@ -44,12 +44,13 @@ class Entry:
 class Known:
     """The entries of one pattern, most recent last; `lazy` says why there will be none."""
 
-    __slots__ = ("entries", "failures", "lazy", "objects")
+    __slots__ = ("apart", "entries", "failures", "lazy", "objects")
 
     def __init__(self, objects: list[Any]) -> None:
         self.entries: list[Entry] = []
         self.failures = 0
         self.lazy = ""
+        self.apart: list[Any] = []  # storages that held one value when a recording began
         self.objects = objects  # whose identities are part of the pattern
 
 
@@ -116,7 +117,7 @@ class Compiled:
         """Run the function; a Recording unless Python is needed again."""
         capture = Capture(self._name, self._fn, self._fallback, pattern)
         try:
-            tensors = capture.start()
+            tensors = capture.start(known.apart)
             if pattern.batches:
                 args, kwargs = swapped(args, kwargs, pattern.tensors, tensors)
             result = self._fn(*args, **kwargs)
@@ -137,6 +138,10 @@ class Compiled:
             if local.state.grad and any(facts(t)[-1] == HISTORY for t in pattern.tensors):
                 raise Unfit("an argument has history")
             recording = Recording(capture, result)
+        except Shared as shared:
+            capture.settle()
+            known.apart += shared.storages
+            return result, None
         except Unfit as unfit:
             capture.settle()
             known.failures += 1

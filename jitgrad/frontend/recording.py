@@ -22,6 +22,14 @@ class Unfit(Exception):
     """Why a call cannot be replayed."""
 
 
+class Shared(Unfit):
+    """Several storages held one value, so that one cannot tell which of them was read."""
+
+    def __init__(self, storages: list[Storage]) -> None:
+        super().__init__("two tensors hold one value")
+        self.storages = storages
+
+
 @dataclasses.dataclass(slots=True)
 class NewTensor:
     """A Tensor that every call makes: over a new storage, or as a view of one from before."""
@@ -129,12 +137,19 @@ class Recording:
             self._node_at[id(node)] = at
         return at
 
+    def _owner(self, node: Node) -> Storage | None:
+        """The storage to find `node` in at later calls."""
+        found = [s for s in self.capture.of_node.get(id(node), ()) if id(s) in self._origin]
+        if len(found) > 1:
+            raise Shared(found)
+        return found[0] if found else None
+
     def _value(self, node: Node) -> tuple[str, Any]:
         """What a storage holds at the end."""
         if node.realised:
             if id(node) in self.capture.made:
                 return ("const", node)
-            storage = self.capture.of_node.get(id(node))
+            storage = self._owner(node)
             if storage is None:
                 raise Unfit("a result was computed outside")
             at = self._input(storage, node)
@@ -247,11 +262,11 @@ class Recording:
             self.boxes.append((source, before is not None, content))
 
     def _leaves(self) -> None:
-        made, of_node = self.capture.made, self.capture.of_node
+        made = self.capture.made
         for node in self.order:
             if not node.realised or id(node) in made or id(node) in self._node_at:
                 continue
-            storage = of_node.get(id(node))
+            storage = self._owner(node)
             if storage is None:
                 found = [s for s, n, _ in self.capture.shadows.values() if n is node]
                 if not found:

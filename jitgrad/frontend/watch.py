@@ -20,6 +20,8 @@ from jitgrad.frontend.argtree import ATOMS
 from jitgrad.frontend.guards import CONTAINERS, HELD, MISSING, Guard, content, elements
 from jitgrad.frontend.record import Base
 
+_DYNAMIC = frozenset(["getattr", "vars", "hasattr", "__dict__"])  # attributes by any name
+_MANY = 64
 _CALLABLES = (types.FunctionType, types.MethodType, functools.partial)
 
 
@@ -83,6 +85,7 @@ class Watch:
         if not what:
             return
         called = event == "call"
+        dynamic = not _DYNAMIC.isdisjoint(code.co_names)
         chains = scan.chains(code)
         if not chains:
             return
@@ -92,23 +95,28 @@ class Watch:
         for chain in chains:
             root, name, path, store = chain
             if root == scan.LOCAL:
-                if not path or (name in arguments) != called or name not in names:
+                if (name in arguments) != called or name not in names:
                     continue
                 value = names[name]
                 if id(value) in self._anchored:
-                    self._follow(value, path, name, store)
-                if not called and id(value) in self._inside:
+                    end = self._follow(value, path, name, store)
+                    if dynamic:
+                        self._object(end)
+                if path and not called and id(value) in self._inside:
                     for other in elements(self._inside[id(value)]):
                         if type(other) is type(value) and id(other) in self._anchored:
                             self._follow(other, path, name, store)
             elif what == "all" and called:
-                self._root(frame, root, name, path, store)
+                value = self._root(frame, root, name, path, store)
+                if dynamic:
+                    self._object(value)
 
-    def _root(self, frame: Any, root: str, name: str, path: Any, store: bool) -> None:
+    def _root(self, frame: Any, root: str, name: str, path: Any, store: bool) -> Any:
+        """Guard a chain from a global or a cell; its value."""
         label = f"{root} {name}"
         if root == scan.GLOBAL:
             if name not in frame.f_globals and not store:
-                return  # a builtin
+                return None  # a builtin
             value = self.note(frame.f_globals, "item", name, label, whole=not path)
         else:
             fn = self.functions.get(frame.f_code)
@@ -116,24 +124,36 @@ class Watch:
             if fn is None or name not in free or not fn.__closure__:
                 # A cell of a function that runs now.
                 value = frame.f_locals.get(name)
-                if id(value) in self._anchored:
-                    self._follow(value, path, label, store)
-                return
+                return self._follow(value, path, label, store) if self._known(value) else None
             cell = fn.__closure__[free.index(name)]
             value = self.note(cell, "cell", None, label, whole=not path)
-        if path:
-            self._follow(value, path, label, store)
+        return self._follow(value, path, label, store)
 
-    def _follow(self, value: Any, path: Any, label: str, store: bool) -> None:
-        """Guard each step from `value` on."""
+    def _known(self, value: Any) -> bool:
+        return id(value) in self._anchored
+
+    def _object(self, value: Any) -> None:
+        """All attributes of an object whose attributes are looked up by computed names."""
+        own = getattr(value, "__dict__", None)
+        if not self._known(value) or not isinstance(own, dict) or len(own) > _MANY:
+            return
+        if isinstance(value, (types.ModuleType, type, types.FunctionType)):
+            return
+        for key in list(own):
+            if not key.startswith("__") and key != "_structure_version":
+                self.note(value, "attr", key, f"{type(value).__name__}.{key}", whole=True)
+
+    def _follow(self, value: Any, path: Any, label: str, store: bool) -> Any:
+        """Guard each step from `value` on; the last value, None where that is nothing to keep."""
         last = len(path) - 1
         for i, (kind, key) in enumerate(path):
             if isinstance(value, Base) or value is MISSING or id(value) in self._skip:
-                return
+                return None
             if kind == "k":
                 label = f"{label}[{key!r}]"
                 if not isinstance(value, (dict, list, tuple)):
-                    return
+                    self._whole(value)
+                    return None
                 self._anchor(value)
                 if isinstance(value, tuple):
                     value = Guard(value, "item", key, None, "").read()
@@ -147,13 +167,14 @@ class Watch:
                 continue
             if isinstance(value, CONTAINERS):  # a method of it: append, items
                 self._whole(value)
-                return
+                return None
             if not guarded(value, key):
                 wrapped = getattr(getattr(type(value), key, None), "__wrapped__", None)
                 if wrapped is not None:  # a method that is compiled itself
                     self.note(type(value), "attr", key, label)
-                return
+                return None
             value = self.note(value, "attr", key, label, whole=i == last)
+        return value
 
     def _of_module(self, module: Any, key: str, label: str, last: bool) -> Any:
         if scan.foreign(module):

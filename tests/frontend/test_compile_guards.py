@@ -1,5 +1,8 @@
 """What changes in Python between the calls of a compiled function is seen."""
 
+from collections import deque
+
+import numpy as np
 import pytest
 
 import jitgrad as jg
@@ -224,5 +227,79 @@ def test_objects_in_lists():
             return x
 
         changing(lambda: run.see(f(jg.ones(3))), lambda on: setattr(layers[1], "scale", 5.0 + on))
+
+    assert both(scenario).replays
+
+
+def test_attributes_by_computed_names():
+    class Layer:
+        def __init__(self):
+            self.a, self.b = 1.0, 2.0
+
+    def scenario(run):
+        layer = Layer()
+
+        @run.compile
+        def f(x):
+            for name in ("a", "b"):
+                x = x * getattr(layer, name)
+            return x
+
+        changing(lambda: run.see(f(jg.ones(3))), lambda on: setattr(layer, "b", 5.0 + on))
+
+    assert both(scenario).replays
+
+
+def test_properties_and_class_attributes():
+    def scenario(run):
+        class Layer:
+            scale = 3.0
+
+            def __init__(self):
+                self._half = 1.0
+
+            @property
+            def whole(self):
+                return self._half * 2
+
+        layer = Layer()
+        f = run.compile(lambda x: x * layer.whole * layer.scale)
+        changing(lambda: run.see(f(jg.ones(3))), lambda on: setattr(layer, "_half", 5.0 + on))
+        changing(lambda: run.see(f(jg.ones(3))), lambda on: setattr(Layer, "scale", 7.0 + on))
+        changing(lambda: run.see(f(jg.ones(3))), lambda on: setattr(layer, "scale", 9.0 + on))
+
+    assert both(scenario).replays
+
+
+def test_arrays_and_containers_that_change_in_place():
+    def scenario(run):
+        array = np.ones(3, np.float32)
+        queue = deque([1.0, 2.0])
+        weights = [jg.ones(3), jg.ones(3) * 2]
+        f = run.compile(lambda x: x * jg.tensor(array) * queue[0] + sum(w * x for w in weights))
+        changing(lambda: run.see(f(jg.ones(3))), lambda on: array.fill(2.0 + on))
+        changing(lambda: run.see(f(jg.ones(3))), lambda on: queue.rotate(1))
+        changing(lambda: run.see(f(jg.ones(3))), lambda on: weights.append(jg.ones(3) * 5))
+
+    assert both(scenario).replays
+
+
+def test_a_number_behind_functions():
+    def scenario(run):
+        held = [2.0]
+
+        def scale():
+            return held[0]
+
+        def outer(x):
+            s = scale()
+
+            def inner(y):
+                return y * s
+
+            return inner(x)
+
+        f = run.compile(outer)
+        changing(lambda: run.see(f(jg.ones(3))), lambda on: held.__setitem__(0, 5.0 + on))
 
     assert both(scenario).replays
