@@ -164,6 +164,8 @@ class Lowering:
         while True:
             if value.kind in ("const", "scalar"):
                 return Access(value, (), dims)
+            if value.kind == "iota" and Access(value, moves, dims).injection() is None:
+                value = self.copied(Access(value, (), value.dims), source).value
             done = viewable(value, moves)
             if done == len(moves):
                 return Access(value, moves, dims)
