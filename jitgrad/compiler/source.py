@@ -26,6 +26,11 @@ LEVELS = 40  # of the stack that combines chunks pairwise
 TAB = "    "
 
 _BYTES = {"f32": 4, "f64": 8, "i8": 1, "i16": 2, "i32": 4, "i64": 8, "u8": 1, "b1": 1}
+_WORDS = {
+    "0": "ZERO", "0.0": "ZERO", "1": "ONE", "1.0": "ONE", "-1": "MINUS_ONE", "-1.0": "MINUS_ONE",
+    "2": "TWO", "2.0": "TWO", "0.5": "HALF", "np.inf": "INF", "-np.inf": "MINUS_INF",
+    "np.nan": "NAN", "True": "YES", "False": "NO",
+}  # fmt: skip
 _CALL = re.compile(r"\b([a-z][a-z0-9_]*)\(")
 _COSTLY = re.compile(r"\b[a-z][a-z0-9_]*\(|/|%")
 
@@ -92,7 +97,10 @@ class Writer:
         text = _literal(value, dtype)
         key = (dtype.suffix, text)
         if key not in self.constants:
-            self.constants[key] = f"C{len(self.constants)}"
+            name = _WORDS.get(text.partition("(")[2][:-1] or text) or f"C{len(self.constants)}"
+            if name in self.constants.values():
+                name = f"{name}_{dtype.suffix.upper()}"
+            self.constants[key] = name
         return self.constants[key]
 
     def function(self, name: str) -> str:

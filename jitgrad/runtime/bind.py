@@ -8,6 +8,7 @@ and makes one native call. Imports: ir, compiler, runtime.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -260,7 +261,7 @@ class Bound:
     # -- running --------------------------------------------------------------------------------
 
     def _freeze(self) -> None:
-        def column(rows: list[tuple[int, ...]], k: int) -> Any:
+        def column(rows: Sequence[tuple[int, ...]], k: int) -> Any:
             return np.array([r[k] for r in rows], np.int64)
 
         self.leaf_words, self.leaf_nodes = column(self.leaves, 0), [r[1] for r in self.leaves]
