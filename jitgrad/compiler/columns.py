@@ -32,7 +32,7 @@ def columns(w: Writer) -> tuple[list[str], Spec, Spec]:
             w.top.append("room = 0")
         w.top.append(f"{acc} = {w.function(f'view_{suffix}')}(scratch, room)")
         w.top.append(f"room = room + {BLOCK * size * LEVELS}")
-        w.scratch.append(((), BLOCK * size * LEVELS))
+        w.scratch.append((("fixed", 1), BLOCK * size * LEVELS))
         operand = w.read(v.inputs[0], everything)
         if v.inputs[0].value.dtype is not v.dtype:
             operand = f"{w.function(f'cast_{suffix}')}({operand})"

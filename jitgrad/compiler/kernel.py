@@ -37,7 +37,7 @@ class Kernel:
         specs: where each argument comes from.
         units: spec of the work range.
         unit_size: spec of elements per unit, to choose a grain.
-        scratch: list of (classes, bytes per element) or fixed bytes needed per thread.
+        scratch: list of (size, bytes per element) that a thread needs.
         serial: runs on one thread: a few numbers only.
         combine: a step that is small beside the kernels around it: it finishes a reduction.
         checks: snapshot node of each check in the kernel, by the number it reports.
@@ -51,7 +51,7 @@ class Kernel:
     specs: tuple[Spec, ...]
     units: Spec
     unit_size: Spec
-    scratch: list[tuple[tuple[int, ...], int]] = field(default_factory=list)
+    scratch: list[tuple[Spec, int]] = field(default_factory=list)
     serial: bool = False
     combine: bool = False
     checks: list[int] = field(default_factory=list)

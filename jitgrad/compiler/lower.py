@@ -7,6 +7,7 @@ Entry: `lower(snapshot) -> Graph`. Imports: ir, compiler.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -363,7 +364,7 @@ class Lowering:
         )
         return self.stored(filled, [(value, tuple(moves))], i)
 
-    def stored(self, into: Value, parts: list[tuple[int, tuple[Move, ...]]], i: int) -> Value:
+    def stored(self, into: Value, parts: Sequence[tuple[int, tuple[Move, ...]]], i: int) -> Value:
         """`into` after each part was stored through its view: an "alias" of its buffer."""
         stores = []
         for k, moves in parts:

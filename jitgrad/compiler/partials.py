@@ -33,7 +33,7 @@ def partials(w: Writer) -> tuple[list[str], Spec, Spec]:
                 w.top.append("room = 0")
             w.top.append(f"{name} = {w.function(f'view_{suffix}')}(scratch, room)")
             w.top.append(f"room = room + {CHUNK * size}")
-            w.scratch.append(((), CHUNK * size))
+            w.scratch.append((("fixed", 1), CHUNK * size))
             w.loop.append(
                 f"{name}[{'j - base' if flat else 'first + j'}] = {w.read(access, everything)}"
             )

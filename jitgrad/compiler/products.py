@@ -58,7 +58,7 @@ def products(w: Writer) -> tuple[list[str], Spec, Spec]:
         lines.append(f"panel = {w.function('at')}({out}, (batch * {m} + first) * {n})")
     else:
         w.top.append(f"panel = {w.function(f'view_{suffix}')}(scratch, 0)")
-        w.scratch.append((("panel", v), v.dtype.itemsize))  # type: ignore[arg-type]
+        w.scratch.append((("panel", v), v.dtype.itemsize))
     fn = w.function(f"gemm_{suffix}")
     zero = w.constant(0, v.dtype)
     at = w.function("at")
@@ -70,7 +70,7 @@ def products(w: Writer) -> tuple[list[str], Spec, Spec]:
     if epilogue:
         lines += epilogue_lines(w, v, epilogue, m, n)
     body = ["for u in range(lo, hi):", *indent(lines)]
-    return body, ("panels", v), ("panel", v)
+    return body, ("panels", v), ("panel work", v)
 
 
 def epilogue_lines(w: Writer, v: Value, epilogue: list[Value], m: str, n: str) -> list[str]:

@@ -23,7 +23,7 @@ class Routine:
         self.params: list[tuple[str, str]] = []
         self.specs: list[Spec] = []
         self.functions: set[str] = set()
-        self.scratch: list[tuple[tuple[int, ...], int]] = []
+        self.scratch: list[tuple[Spec, int]] = []
         self.checks: list[int] = []
         for k, access in enumerate(value.inputs):
             self.add(f"x{k}", access.value.dtype.suffix + "*", ("memory", access))
@@ -89,7 +89,7 @@ def _argsort(r: Routine) -> tuple[list[str], Spec, Spec]:
     axis, descending = r.value.attrs
     suffix, size = x.value.dtype.suffix, x.value.dtype.itemsize
     view, index_view = r.call(f"view_{suffix}"), r.call("view_i64")
-    r.scratch += [(("extent", x, axis), 2 * size + 16), ((), 256)]  # type: ignore[list-item]
+    r.scratch += [(("extent", x, axis), 2 * size + 16), (("fixed", 1), 256)]
     body = [
         *_lines(r, x, axis),
         f"room = (n * {size} + 63) // 64 * 64",

@@ -51,7 +51,7 @@ class Writer:
         self.constants: dict[tuple[str, str], str] = {}
         self.names: dict[str, int] = {}
         self.checks: list[int] = []
-        self.scratch: list[tuple[tuple[int, ...], int]] = []
+        self.scratch: list[tuple[Spec, int]] = []
         self.top: list[str] = []
         self.row: list[str] = []
         self.loop: list[str] | None = None
@@ -189,7 +189,7 @@ class Writer:
             self.top.append("room = 0")
         self.top.append(f"{name} = {self.function(f'view_{dtype}')}(scratch, room)")
         self.top.append(f"room = room + ({self.size(classes)} * {size} + 63) // 64 * 64")
-        self.scratch.append((classes, size))
+        self.scratch.append((("size", classes), size))
         return name
 
     def index(self, stem: str, access: Access | None, terms: Terms) -> tuple[str, str]:

@@ -109,6 +109,8 @@ class Bound:
             shape = self.shape(spec[1])
             return math.prod(shape[:-2]) * -(-shape[-2] // self.tile(spec[1]))
         if kind == "panel":
+            return self.tile(spec[1]) * self.shape(spec[1])[-1]
+        if kind == "panel work":  # an element of a product is worth many of a sum
             return self.tile(spec[1]) * self.shape(spec[1])[-1] * 64
         if kind == "flag":
             return int(self.transposed(spec[1]))
@@ -125,13 +127,12 @@ class Bound:
     def view(self, access: Access) -> tuple[tuple[int, ...], tuple[int, ...], int]:
         """Shape, strides and offset of an access."""
         v = access.value
-        if v.kind == "leaf" and self.nodes[v.source].strides is not None:
+        shape = self.shape(v)
+        strides, offset = contiguous_strides(shape), 0
+        if v.kind == "leaf":
             node = self.nodes[v.source]
-            start = (node.shape, node.strides, node.offset)
-        else:
-            shape = self.shape(v)
-            offset = self.nodes[v.source].offset if v.kind == "leaf" else 0
-            start = (shape, contiguous_strides(shape), offset)
+            strides, offset = node.strides or strides, node.offset
+        start = (shape, strides, offset)
         return replay(start, [(name, self.attrs(ref)) for name, _, ref in access.moves])
 
     def attrs(self, ref: Any) -> tuple[Any, ...]:
@@ -139,7 +140,7 @@ class Bound:
         if isinstance(ref, int):
             return self.nodes[ref].attrs
         if ref[0] == "static":
-            return ref[1]  # type: ignore[no-any-return]
+            return ref[1]
         if ref[0] == "part":
             _, i, part = ref
             node = self.nodes[i]
@@ -149,7 +150,7 @@ class Bound:
             starts = tuple(start if a == axis else 0 for a in range(len(shapes[part])))
             return (starts, (1,) * len(starts), shapes[part])
         i, j = ref
-        return self.nodes[i].attrs[0][j][1]  # type: ignore[no-any-return]
+        return self.nodes[i].attrs[0][j][1]
 
     # -- products of matrices -------------------------------------------------------------------
 
@@ -232,17 +233,7 @@ class Bound:
             self.words[word] = self.number(spec)
 
     def _scratch(self, kernel: Kernel) -> int:
-        total = 0
-        for classes, size in kernel.scratch:
-            if classes and classes[0] == "panel":
-                v = classes[1]  # type: ignore[assignment]
-                total += self.tile(v) * self.shape(v)[-1] * size  # type: ignore[arg-type]
-            elif classes and classes[0] == "extent":
-                total += self.number(classes) * size
-            else:
-                total += math.prod([self.sizes[c] for c in classes]) * size
-            total += 64
-        return total
+        return sum(self.number(spec) * size + 64 for spec, size in kernel.scratch)
 
     def _count(self, step: int, kernel: Kernel) -> None:
         """Predicted traffic: each operand and result once."""
@@ -254,7 +245,7 @@ class Bound:
                 self.step_bytes[step] += self.nbytes(spec[1])
         for ops, classes in kernel.flops:
             self.step_flops[step] += ops * math.prod([self.sizes[c] for c in classes])
-        if kernel.product is not None:
+        if kernel.product is not None and kernel.depth is not None:
             shape, depth = self.shape(kernel.product), self.number(("extent", *kernel.depth))
             self.step_flops[step] += 2 * depth * math.prod(shape)
 
