@@ -11,12 +11,17 @@ _ROW_MAJOR, _NO_TRANS = 101, 111
 _routines = {}
 
 
+def address_of(name):
+    """Where a routine that was mapped lies; 0 or None for one that was not."""
+    from llvmlite import binding
+
+    return binding.address_of_symbol(name)
+
+
 def _routine(name, scalar):
     routine = _routines.get(name)
     if routine is None:
-        from llvmlite import binding
-
-        address = binding.address_of_symbol(name)
+        address = address_of(name)
         if not address:
             raise RuntimeError(f"{name} is not loaded: call jitgrad.runtime.blas.load() first")
         kind = ctypes.CFUNCTYPE(
