@@ -65,6 +65,7 @@ class Compiled:
         self._known: OrderedDict[Any, Known] = OrderedDict()
         self._lock = threading.RLock()
         self._last: Any = None
+        self._active: Program | None = None  # the program that ran last
         self._warned = False
 
     def __getattr__(self, name: str) -> Any:
@@ -98,7 +99,12 @@ class Compiled:
                 if broken is not None:
                     failed = failed or broken
                 elif entry.program is not None:
-                    return entry.program.run(tensors)
+                    program = entry.program
+                    if program is not self._active:
+                        if self._active is not None:
+                            self._active.release()
+                        self._active = program
+                    return program.run(tensors)
                 else:
                     return self._second(known, entry, pattern, args, kwargs)
             if known.lazy:
@@ -137,7 +143,7 @@ class Compiled:
         try:
             if local.state.grad and any(facts(t)[-1] == HISTORY for t in pattern.tensors):
                 raise Unfit("an argument has history")
-            recording = Recording(capture, result)
+            recording = Recording(capture, result, patient=known.failures > 0)
         except Shared as shared:
             capture.settle()
             known.apart += shared.storages

@@ -146,6 +146,11 @@ class Program:
         self.batches: list[int] = of("batch")
         self.external: list[Any] = of("external")
 
+    def release(self) -> None:
+        """Give memory back that is kept for the next call: another program runs now."""
+        self.spare = [None] * len(self.spare)
+        self.replay.release()
+
     # ---- a call
 
     def run(self, tensors: list[Any]) -> Any:

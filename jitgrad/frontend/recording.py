@@ -7,6 +7,7 @@ Two recordings of one program `agree`. Imports: the capture.
 from __future__ import annotations
 
 import dataclasses
+import gc
 from typing import Any
 
 from jitgrad.frontend.argtree import ATOMS
@@ -58,8 +59,9 @@ class Recording:
         result: nested description of what is returned.
     """
 
-    def __init__(self, capture: Capture, result: Any) -> None:
+    def __init__(self, capture: Capture, result: Any, patient: bool = True) -> None:
         self.capture = capture
+        self.patient = patient
         self.watch = capture.watch
         self.inputs: list[Node] = []
         self.sources: list[tuple[str, Any]] = []
@@ -81,6 +83,7 @@ class Recording:
         self._origins()
         self.result = self._describe(result)
         self._changes()
+        self._sort()
         self.order = walk(self.roots)
         self._leaves()
         self._escapes()
@@ -261,6 +264,20 @@ class Recording:
                 content = None if now is None else self._tensor(now)
             self.boxes.append((source, before is not None, content))
 
+    def _sort(self) -> None:
+        """Put the roots in the order of a full flush: then the first call, which may have run as
+        one because it made an optimizer's state, has built this very schedule."""
+        rank = {id(s.node): i for i, s in enumerate(self.capture.live())}
+        order = sorted(range(len(self.roots)), key=lambda i: rank.get(id(self.roots[i]), -1))
+        place = {i: at for at, i in enumerate(order)}
+
+        def moved(value: Any) -> Any:
+            return ("out", place[value[1]]) if value[0] == "out" else value
+
+        self.roots = [self.roots[i] for i in order]
+        self.stores = [(moved(v), shape, dtype) for v, shape, dtype in self.stores]
+        self.writes = [(i, moved(v), n) for i, v, n in self.writes]
+
     def _leaves(self) -> None:
         made = self.capture.made
         for node in self.order:
@@ -276,14 +293,15 @@ class Recording:
 
     def _escapes(self) -> None:
         """Refuse tensors that something else than the results holds on to."""
-        if self._held():
-            import gc
-
+        held = self._held()
+        if (
+            held and self.patient
+        ):  # cycles of the user's objects may hold it; not worth a first look
             gc.collect()
             held = self._held()
-            if held:
-                file, line, _ = held[0].node.site  # type: ignore[union-attr]
-                raise Unfit(f"it keeps a tensor made at {file}:{line} that it does not return")
+        if held:
+            file, line, _ = held[0].node.site  # type: ignore[union-attr]
+            raise Unfit(f"it keeps a tensor made at {file}:{line} that it does not return")
         for weak in self.capture.numbers:
             storage = weak()
             if storage is not None and id(storage) in self._origin:

@@ -7,7 +7,6 @@ subscripts. Imports nothing of jitgrad.
 from __future__ import annotations
 
 import dis
-import functools
 import os
 import sys
 import sysconfig
@@ -35,7 +34,6 @@ _STORES = {
 _SILENT = frozenset(["CACHE", "PRECALL", "RESUME", "NOP", "PUSH_NULL", "EXTENDED_ARG", "COPY"])
 
 
-@functools.cache
 def chains(code: CodeType) -> tuple[Chain, ...]:
     """All chains in `code`, each once."""
     out: dict[Chain, None] = {}
@@ -98,7 +96,6 @@ _LIBRARIES = tuple(
 )
 
 
-@functools.cache
 def reads(code: CodeType) -> str:
     """What to look for in a function: "all", "self" (the rooms' own code) or nothing."""
     name = code.co_filename

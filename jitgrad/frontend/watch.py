@@ -25,6 +25,22 @@ _MANY = 64
 _CALLABLES = (types.FunctionType, types.MethodType, functools.partial)
 
 
+_seen: dict[int, tuple[CodeType, Any]] = {}
+
+
+def _look(code: CodeType) -> Any:
+    """(chains, what to look for, arguments, whether names are computed), None if nothing."""
+    what = scan.reads(code)
+    chains = scan.chains(code) if what else ()
+    if what == "self":
+        chains = tuple([c for c in chains if c.root == scan.LOCAL])
+    if not chains:
+        return None
+    count = code.co_argcount + code.co_kwonlyargcount
+    dynamic = not _DYNAMIC.isdisjoint(code.co_names)
+    return chains, what, frozenset(code.co_varnames[:count]), dynamic
+
+
 class Watch:
     """The values that one recording read; `start` and `stop` are called around it."""
 
@@ -81,17 +97,14 @@ class Watch:
         if event != "call" and event != "return":
             return
         code = frame.f_code
-        what = scan.reads(code)
-        if not what:
+        known = _seen.get(id(code))  # hashing a code object costs more than looking into it
+        if known is None:
+            known = _seen[id(code)] = (code, _look(code))
+        if known[1] is None:
             return
+        chains, what, arguments, dynamic = known[1]
         called = event == "call"
-        dynamic = not _DYNAMIC.isdisjoint(code.co_names)
-        chains = scan.chains(code)
-        if not chains:
-            return
         names = frame.f_locals
-        count = code.co_argcount + code.co_kwonlyargcount
-        arguments = code.co_varnames[:count]
         for chain in chains:
             root, name, path, store = chain
             if root == scan.LOCAL:

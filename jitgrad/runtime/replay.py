@@ -77,6 +77,7 @@ class Replay:
         for part, first, spots in made:
             self._address(part, first, spots)
         self.arena = max((part.arena for part in self.parts), default=0)
+        self.memory: Any = None  # for temporary values, kept between runs
         del self.place
 
     def _part(self, roots: list[Node], sources: dict[int, Any]) -> Any:
@@ -157,8 +158,10 @@ class Replay:
             trace.replays([part.plan.schedule for part in self.parts])
         with threads.execution_lock:
             out = [b or alloc(n) for b, n in zip(spare, self.sizes, strict=True)]
-            arena = alloc(self.arena) if self.arena else None
-            places = [*addresses, *[b.ptr for b in out], arena.ptr if arena else 0]
+            arena = self.memory
+            if arena is None:
+                arena = self.memory = alloc(self.arena)
+            places = [*addresses, *[b.ptr for b in out], arena.ptr]
             vector = np.array(places, np.int64)
             for part in self.parts:
                 plan = part.plan
@@ -172,6 +175,10 @@ class Replay:
                     raise_failure(failure, plan.schedule, part.sites)
                 _count(part, len(part.sites))
         return out
+
+    def release(self) -> None:
+        """Give memory back that is kept between runs."""
+        self.memory = None
 
 
 def _count(part: Part, nodes: int) -> None:
