@@ -56,6 +56,16 @@ def _bench(quick, workloads, subjects, threads, path):
         raise click.ClickException("some results are wrong, see above")
 
 
+@main.command("eject")
+@click.option("--out", required=True, type=click.Path(file_okay=False), help="A new folder.")
+@click.pass_context
+def _eject(context, out):
+    """Copy the kernels of the demo's training step to a folder and run each alone there."""
+    from jitgrad.cli import eject
+
+    context.exit(eject.run(out))
+
+
 @main.group("cache", invoke_without_command=True)
 @click.pass_context
 def _cache(context):

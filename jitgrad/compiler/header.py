@@ -36,7 +36,7 @@ def headed(schedule: Schedule, step: Step, nodes: list[Node]) -> str:
     lines = [
         *_wrapped(f"{kernel.name}: {', '.join(ops) or 'copy'}.", ""),
         "",
-        *_wrapped("Serves " + ", ".join(served(step, nodes)) + ".", ""),
+        *_wrapped("Serves " + ", ".join(_lines(step, nodes)) + ".", ""),
     ]
     if len(step.kernels) > 1:
         lines.append(f"Runs over {len(step.kernels)} segments; this is the first.")
@@ -54,6 +54,23 @@ def served(step: Step, nodes: list[Node]) -> list[str]:
     """The user's lines whose ops a step computes, in order."""
     sites = [nodes[i].site for sources in step.sources for i in sources]
     return list(dict.fromkeys(map(place, sites)))
+
+
+def _lines(step: Step, nodes: list[Node]) -> list[str]:
+    """The same, one entry a line: `net.py:12 (forward, grad of tanh, mul)`."""
+    notes: dict[str, dict[str, None]] = {}
+    for sources in step.sources:
+        for i in sources:
+            file, line, note = nodes[i].site
+            notes.setdefault(place((file, line, "")), {})[note] = None
+    out = []
+    for where, found in notes.items():
+        grads = [n.removeprefix("grad of ") for n in found if n.startswith("grad of ")]
+        words = [n or "forward" for n in found if not n.startswith("grad of ")]
+        if grads:
+            words.append("grad of " + ", ".join(grads))
+        out.append(where if words == ["forward"] else f"{where} ({', '.join(words)})")
+    return out
 
 
 def place(site: tuple[str, int, str]) -> str:
