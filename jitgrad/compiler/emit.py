@@ -12,7 +12,7 @@ from jitgrad.compiler.groups import Group
 from jitgrad.compiler.kernel import Kernel, Spec
 from jitgrad.compiler.loops import indent
 from jitgrad.compiler.names import module_of
-from jitgrad.compiler.source import TAB, Writer
+from jitgrad.compiler.source import RUN, TAB, Filled, Writer
 from jitgrad.compiler.values import Value
 
 
@@ -104,9 +104,13 @@ def _scalar(w: Writer) -> tuple[list[str], Spec, Spec]:
 def _flat(w: Writer) -> tuple[list[str], Spec, Spec]:
     """One merged axis: the range is over elements."""
     w.loop = []
+    w.filled = Filled("base", "end", "j - base", RUN)
     for v in w.stored:
         w.store(v, w.group.place[v])
     body = ["for j in range(lo, hi):", *indent(w.loop)]
+    if w.draws:
+        run = [f"end = min(base + {RUN}, hi)", *w.row, "for j in range(base, end):"]
+        body = [f"for base in range(lo, hi, {RUN}):", *indent([*run, *indent(w.loop)])]
     return body, ("size", w.nest.classes(w.nest.axes)), ("size", ())
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import decompose, indent
-from jitgrad.compiler.source import CHUNK, Writer
+from jitgrad.compiler.source import CHUNK, Filled, Writer
 from jitgrad.compiler.values import Access
 
 
@@ -20,6 +20,11 @@ def partials(w: Writer) -> tuple[list[str], Spec, Spec]:
     finals: list[str] = []
     w.loop = []
     flat = not nest.rows
+    w.filled = Filled("base", "end", "j - base", CHUNK)
+    if not flat:
+        column = nest.variables[nest.cols[0]]
+        ends = ("position", "position + stop - start")
+        w.filled = Filled(*ends, f"{column} - start", CHUNK)
     for v in w.group.values:
         if v.kind != "partial":
             continue
@@ -46,7 +51,7 @@ def partials(w: Writer) -> tuple[list[str], Spec, Spec]:
             w.store(v, w.group.place[v])
     before += [f"base = u * {CHUNK}", f"end = min(base + {CHUNK}, {total})"]
     if flat:
-        inner = ["for j in range(base, end):", *indent(w.loop)] if w.loop else []
+        inner = [*w.row, "for j in range(base, end):", *indent(w.loop)] if w.loop else []
     else:
         n = w.size(nest.classes(nest.cols))
         column_name = nest.variables[nest.cols[0]]

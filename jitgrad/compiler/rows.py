@@ -9,7 +9,7 @@ from jitgrad.compiler.groups import carried
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import decompose, indent
 from jitgrad.compiler.saves import Saves
-from jitgrad.compiler.source import TAB, Writer
+from jitgrad.compiler.source import TAB, Filled, Writer
 from jitgrad.compiler.values import Access, Value
 
 
@@ -34,6 +34,8 @@ def stages(w: Writer) -> None:
     """Write row values and column loops, stage after stage, into `w.row`."""
     group, nest = w.group, w.nest
     everything = tuple(range(len(group.domain)))
+    n = w.size(nest.classes(nest.cols))
+    w.filled = Filled(f"r * {n}", f"r * {n} + {n}")
     plan = Saves(w)
     w.kept = dict.fromkeys(plan.loads, "")
     reduces = [v for v in group.values if v.kind == "reduce"]

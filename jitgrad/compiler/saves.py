@@ -74,7 +74,7 @@ class Saves:
         stack = [v]
         while stack:
             x = stack.pop()
-            if x.kind in ("random", "gather", "matmul") or (x.kind == "map" and costly(x)):
+            if x.kind in ("gather", "matmul") or (x.kind == "map" and costly(x)):
                 return True
             for a in x.inputs:
                 y = a.value

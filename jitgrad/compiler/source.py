@@ -10,6 +10,7 @@ kind of group its loops. Imports: ops, compiler.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from jitgrad.compiler.groups import Group, element_reads
 from jitgrad.compiler.kernel import Spec
@@ -22,6 +23,7 @@ from jitgrad.ir.op import OPS
 CHUNK = 4096  # elements of a reduction chunk, as in kernels/reduce.py
 ROWS = 64  # rows of a chunk of a column reduction
 BLOCK = 128  # columns of a unit of a column reduction
+RUN = 256  # elements of a draw that a flat kernel fills at once
 LEVELS = 40  # of the stack that combines chunks pairwise
 TAB = "    "
 
@@ -33,6 +35,16 @@ _WORDS = {
 }  # fmt: skip
 _CALL = re.compile(r"\b([a-z][a-z0-9_]*)\(")
 _COSTLY = re.compile(r"\b[a-z][a-z0-9_]*\(|/|%")
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """How a kernel fills draws run by run: element numbers, index in the run, its length."""
+
+    first: str
+    last: str
+    index: str = ""  # the column where empty
+    size: int = 0  # a row where 0
 
 
 class Writer:
@@ -59,6 +71,8 @@ class Writer:
         self.loop_memo: dict[object, str] = {}
         self.saved: dict[Value, str] = {}
         self.kept: dict[object, str] = {}  # loads that later stages repeat: their scratch
+        self.filled: Filled | None = None
+        self.draws: dict[Value, str] = {}  # scratch that holds a draw's elements
         self.stage_now = 0
         self.cost = 0
 
@@ -180,16 +194,20 @@ class Writer:
             return None
         return self.kept.get(("load", access.key(), self.nest.address(access, at).key)) or None
 
-    def scratch_row(self, stem: str, dtype: str) -> str:
-        """Scratch for one value per column."""
+    def scratch_row(self, stem: str, dtype: str, fixed: int = 0) -> str:
+        """Scratch for one value per column, or for `fixed` values."""
         classes = self.nest.classes(self.nest.cols)
         name = self.fresh(f"{stem}_row")
         size = _BYTES[dtype]
         if not self.scratch:
             self.top.append("room = 0")
         self.top.append(f"{name} = {self.function(f'view_{dtype}')}(scratch, room)")
-        self.top.append(f"room = room + ({self.size(classes)} * {size} + 63) // 64 * 64")
-        self.scratch.append((("size", classes), size))
+        if fixed:
+            self.top.append(f"room = room + {fixed * size}")
+            self.scratch.append((("fixed", fixed), size))
+        else:
+            self.top.append(f"room = room + ({self.size(classes)} * {size} + 63) // 64 * 64")
+            self.scratch.append((("size", classes), size))
         return name
 
     def index(self, stem: str, access: Access | None, terms: Terms) -> tuple[str, str]:
@@ -239,14 +257,7 @@ class Writer:
 
     def expression(self, v: Value, at: tuple[int, ...]) -> str:
         if v.kind == "random":
-            terms = self.nest.contiguous(v, at)
-            index, _ = self.index(_stem(v), None, terms)
-            seed = self.param(("slot", v.source, 2), "seed", "i64", ("slot", v.source, 2))
-            draw = self.param(("slot", v.source, 3), "draw", "i64", ("slot", v.source, 3))
-            name = "randbits" if v.op == "random_bits" else v.op
-            fn = self.function(f"{name}_{v.dtype.suffix}")
-            self.cost += 40
-            return f"{fn}({seed}, {draw}, {index})"
+            return self.random(v, at)
         if v.kind == "gather":
             return self.gather(v, at)
         if v.kind == "combine":
@@ -255,6 +266,23 @@ class Writer:
             return self.check(v, at)
         operands = [self.read(a, at) for a in v.inputs]
         return self.compute(v, operands)
+
+    def random(self, v: Value, at: tuple[int, ...]) -> str:
+        """A draw: filled into scratch run by run where elements come in order, else one by one."""
+        seed = self.param(("slot", v.source, 2), "seed", "i64", ("slot", v.source, 2))
+        draw = self.param(("slot", v.source, 3), "draw", "i64", ("slot", v.source, 3))
+        self.cost += 40
+        in_order = at == tuple(range(len(self.group.domain))) and not self.nest.picking
+        if self.filled is not None and in_order and v.op in ("uniform", "normal"):
+            if v not in self.draws:
+                run = self.draws[v] = self.scratch_row(v.op, v.dtype.suffix, self.filled.size)
+                fn = self.function(f"fill_{v.op}_{v.dtype.suffix}")
+                first, last = self.filled.first, self.filled.last
+                self.row.append(f"{fn}({run}, {first}, {last}, {seed}, {draw})")
+            return f"{self.draws[v]}[{self.filled.index or self.column()}]"
+        index, _ = self.index(_stem(v), None, self.nest.contiguous(v, at))
+        name = "randbits" if v.op == "random_bits" else v.op
+        return f"{self.function(f'{name}_{v.dtype.suffix}')}({seed}, {draw}, {index})"
 
     def compute(self, v: Value, operands: list[str]) -> str:
         source = v.inputs[-1].value.dtype
