@@ -16,10 +16,10 @@ _ROOMS = frozenset(
     ["autograd", "bench", "debug", "nn", "optim", "serialization", "testing", "utils", "vision"]
 )
 _ELSEWHERE = {
-    "empty_cache": "runtime.pool",
+    "empty_cache": "runtime.memory",
     "get_num_threads": "runtime.threads",
     "load": "serialization",
-    "memory_stats": "runtime.pool",
+    "memory_stats": "runtime.memory",
     "save": "serialization",
     "set_num_threads": "runtime.threads",
     "stats": "runtime.stats",

@@ -114,10 +114,11 @@ def _timings(roots: list[Node]) -> list[tuple[str, float, int]]:
     out: list[tuple[str, float, int]] = []
 
     def launch(plan: Any) -> Any:
-        failure = None
         for i, seconds, failure in trace.each(plan):
             out.append((plan.schedule.steps[i].name, seconds, plan.step_bytes[i]))
-        return failure
+            if failure is not None:
+                return failure
+        return None
 
     with trace.watching(launch):
         flush.flush(roots)
