@@ -27,6 +27,8 @@ from jitgrad.runtime.flush import flush
 from jitgrad.runtime.stats import counts
 
 KEPT = 16  # programs of one function
+PATTERNS = 64  # patterns of arguments remembered, those that run lazily included
+TOLD = 32  # times that one reason is listed in `stats()`
 PATIENCE = 3  # calls in a row that could not be replayed, before recording stops
 
 
@@ -67,6 +69,7 @@ class Compiled:
         self._last: Any = None
         self._active: Program | None = None  # the program that ran last
         self._warned = False
+        self._told: dict[str, int] = {}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -94,11 +97,14 @@ class Compiled:
             self._last = key
             tensors = pattern.tensors
             failed: Any = None
-            for entry in reversed(known.entries):
+            for entry in known.entries[::-1]:
                 broken = entry.conditions.broken(tensors)
                 if broken is not None:
                     failed = failed or broken
                 elif entry.program is not None:
+                    if entry is not known.entries[-1]:
+                        known.entries.remove(entry)
+                        known.entries.append(entry)
                     program = entry.program
                     if program is not self._active:
                         if self._active is not None:
@@ -107,13 +113,16 @@ class Compiled:
                     return program.run(tensors)
                 else:
                     return self._second(known, entry, pattern, args, kwargs)
-            if known.lazy:
-                return self._fn(*args, **kwargs)
-            # That a first call met no gradients is nothing to report.
-            young = not any(e.program for e in known.entries)
-            if failed is not None and not (young and failed[0] == GRADIENT):
-                self._report(*failed)
-            return self._first(known, pattern, args, kwargs)
+            if not known.lazy:
+                self._say(known, failed)
+                return self._first(known, pattern, args, kwargs)
+        return self._fn(*args, **kwargs)
+
+    def _say(self, known: Known, failed: Any) -> None:
+        """Report what a replay failed on; that a first call met no gradients is no news."""
+        young = not any(e.program for e in known.entries)
+        if failed is not None and not (young and failed[0] == GRADIENT):
+            self._report(*failed)
 
     # ---- recording
 
@@ -153,8 +162,7 @@ class Compiled:
             known.failures += 1
             if known.failures >= PATIENCE or "differentiated" in str(unfit) or capture.abandoned:
                 known.lazy = str(unfit)
-                if switches.debug() >= 1:
-                    trace.say(f"compile {self._name}: runs lazily: {unfit}")
+                self._report("runs lazily from now on", "compiled", known.lazy)
             return result, None
         known.failures = 0
         return result, recording
@@ -200,6 +208,8 @@ class Compiled:
             what, was, now = _changed(self._last, key)
             self._report(what, was, now)
         known = self._known[key] = Known(pattern.objects)
+        while len(self._known) > PATTERNS:
+            self._known.popitem(last=False)
         return known
 
     def _trim(self) -> None:
@@ -210,8 +220,7 @@ class Compiled:
                 del self._known[key]
             if not self._warned:
                 self._warned = True
-                mine = [r["what"] for r in counts.recompiles if r["function"] == self._name]
-                what = mine[-1] if mine else "its arguments"
+                what = max(self._told, key=self._told.__getitem__, default="its arguments")
                 warnings.warn(
                     f"compile: {self._name} has been recorded for more than {KEPT} patterns; the "
                     f"least recently used are dropped. What varies: {what}",
@@ -219,7 +228,10 @@ class Compiled:
                 )
 
     def _report(self, what: str, was: str, now: str) -> None:
-        counts.recompiles.append({"function": self._name, "what": what, "was": was, "now": now})
+        self._told[what] = self._told.get(what, 0) + 1
+        if self._told[what] <= TOLD:
+            entry = {"function": self._name, "what": what, "was": was, "now": now}
+            counts.recompiles.append(entry)
         if switches.debug() >= 1:
             trace.say(f"compile {self._name}: records again: {what}: {was} -> {now}")
 

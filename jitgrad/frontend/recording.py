@@ -296,7 +296,7 @@ class Recording:
         held = self._held()
         if (
             held and self.patient
-        ):  # cycles of the user's objects may hold it; not worth a first look
+        ):  # the user's cycles may hold it
             gc.collect()
             held = self._held()
         if held:
