@@ -23,7 +23,7 @@ from jitgrad.runtime.errors import raise_failure
 from jitgrad.runtime.stats import counts
 
 CUT = 1024  # nodes in one schedule
-PROGRAMS = 2048  # schedules kept: making one again compiles nothing, as kernels are kept
+NODES = 40_000  # in the schedules kept, 2 kB each; making one again compiles nothing
 PLANS = 512  # bound plans kept
 
 _programs: OrderedDict[Any, Program] = OrderedDict()
@@ -34,11 +34,12 @@ _numbers = itertools.count()
 class Program:
     """A schedule with its machine code."""
 
-    __slots__ = ("functions", "kernels", "number", "schedule", "steps")
+    __slots__ = ("functions", "kernels", "nodes", "number", "schedule", "steps")
 
     def __init__(self, snap: snapshot.Snapshot) -> None:
         switches.device()  # raises for one that cannot compute
         start = time.perf_counter()
+        self.nodes = len(snap.nodes)
         self.number = next(_numbers)  # of its plans; an id could come again
         self.schedule = schedules.build(snap, switches.fuse())
         kernels = [step.kernels[0] for step in self.schedule.steps]
@@ -54,15 +55,26 @@ def program_of(snap: snapshot.Snapshot) -> Program:
     key = (snap.key, switches.jit(), switches.fuse())
     program = _programs.get(key)
     if program is None:
-        program = _programs[key] = Program(snap)
-        if len(_programs) > PROGRAMS:
-            _programs.popitem(last=False)
+        program = Program(snap)
+        with threads.execution_lock:
+            _programs[key] = program
+            _trim()
         return program
     with contextlib.suppress(KeyError):  # another thread may have dropped it meanwhile
         _programs.move_to_end(key)
     if switches.debug():
         trace.hit(program.schedule, snap)
     return program
+
+
+def _trim() -> None:
+    """Drop the schedules used longest ago, and their plans, when too many nodes are kept."""
+    nodes = sum([program.nodes for program in _programs.values()])
+    while nodes > NODES and len(_programs) > 1:
+        _, oldest = _programs.popitem(last=False)
+        nodes -= oldest.nodes
+        for key in [key for key in _plans if key[0] == oldest.number]:
+            del _plans[key]
 
 
 def flush(nodes: list[Node]) -> None:

@@ -116,18 +116,24 @@ def launcher(plan: Any) -> Any:
     return None
 
 
-def expected(snap: Snapshot) -> list[np.ndarray] | None:
-    """The oracle's values of a snapshot's outputs, if JITGRAD_CHECK asks for them."""
-    return evaluate([snap.nodes[i] for i in snap.outputs]) if switches.check() else None
+def expected(snap: Snapshot) -> list[tuple[int, str, np.ndarray]] | None:
+    """Of each output: its number in the snapshot, what it is, and the oracle's value.
+
+    None unless JITGRAD_CHECK asks for it.
+    """
+    if not switches.check():
+        return None
+    nodes = [snap.nodes[i] for i in snap.outputs]
+    return list(zip(snap.outputs, map(repr, nodes), evaluate(nodes), strict=True))
 
 
-def check(nodes: list[Node], values: list[np.ndarray], schedule: Schedule) -> None:
+def check(nodes: list[Node], values: list[tuple[int, str, np.ndarray]], schedule: Schedule) -> None:
     """Compare realised outputs with the oracle.
 
     Raises:
-        AssertionError: naming the node, its line and the kernels of the schedule.
+        AssertionError: naming the node, its line and the kernel that computed it.
     """
-    for node, want in zip(nodes, values, strict=True):
+    for node, (number, what, want) in zip(nodes, values, strict=True):
         got = node.array()
         if node.dtype.kind != "f":
             same = np.array_equal(got, want)
@@ -138,8 +144,9 @@ def check(nodes: list[Node], values: list[np.ndarray], schedule: Schedule) -> No
             same = np.allclose(got, want, tolerance, tolerance * scale, equal_nan=True)
         if not same:
             file, line, _ = node.site
-            names = ", ".join(step.name for step in schedule.steps)
+            steps = schedule.steps
+            names = [s.name for s in steps if any(number in sources for sources in s.sources)]
             raise AssertionError(
-                f"JITGRAD_CHECK: {node} recorded at {file}:{line} differs from the oracle; "
-                f"kernels: {names}"
+                f"JITGRAD_CHECK: {what} recorded at {file}:{line} differs from the oracle; "
+                f"kernel: {', '.join(names or [s.name for s in steps])}"
             )

@@ -1,0 +1,23 @@
+"""What the tests of the switches share: nothing is known of earlier tests' schedules."""
+
+import pytest
+
+from jitgrad.runtime import flush
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    flush.forget()
+    yield
+    flush.forget()
+
+
+@pytest.fixture
+def said(capsys):
+    """`said()`: the lines that jitgrad wrote to stderr since the last call, without the prefix."""
+
+    def lines():
+        text = capsys.readouterr().err
+        return [line.removeprefix("jitgrad: ") for line in text.splitlines()]
+
+    return lines
