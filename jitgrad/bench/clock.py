@@ -5,7 +5,8 @@ import statistics
 import time
 from dataclasses import dataclass
 
-WARM = 2  # calls before the clock starts: caches were filled by somebody else meanwhile
+WARM = 2  # calls before the clock starts, and a share of the time that is given: somebody else
+WARM_SHARE = 0.1  # filled the caches meanwhile, and threads must wake up
 LEAST = 5  # calls timed, however long they take
 
 
@@ -42,11 +43,13 @@ def once(step, finish):
 
 def repeat(step, finish, seconds):
     """A list of the times of warm calls of `finish(step())`, which take `seconds` altogether."""
-    for _ in range(WARM):
-        finish(step())
     gc.collect()
     times = []
     clock = time.perf_counter
+    calls, end = 0, clock() + seconds * WARM_SHARE
+    while calls < WARM or clock() < end:
+        finish(step())
+        calls += 1
     end = clock() + seconds
     while True:
         start = clock()

@@ -43,7 +43,7 @@ def run(workloads=(), subjects=(), quick=False, threads=None, path=None, say=pri
     asked = [SUBJECTS[name] for name in subjects or SUBJECTS]
     present = [subject for subject in asked if subject.installed]
     missing = [subject.name for subject in asked if not subject.installed]
-    seconds, rounds, processes = (0.02, 3, 1) if quick else (0.3, 7, 5)
+    seconds, rounds, processes = (0.05, 3, 1) if quick else (0.3, 7, 5)
 
     about = _machine(threads) | {"seconds": seconds, "rounds": rounds, "missing": missing}
     for line in _about_lines(about):

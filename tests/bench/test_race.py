@@ -1,0 +1,98 @@
+"""Real processes: a small race of jitgrad against itself, subjects that fail, the command line."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from jitgrad.bench import client, main, subjects
+from jitgrad.bench.client import Failed, Server, child, environment
+from jitgrad.bench.race import race
+from jitgrad.bench.subjects import SUBJECTS, Subject
+from jitgrad.bench.workloads import cases
+
+CASE = cases(["gelu:64"])[0]
+
+
+def test_command(root, tmp_path):
+    path = tmp_path / "found.json"
+    command = [sys.executable, "-m", "jitgrad", "bench", "--quick", "--workload", "gelu:64"]
+    command += ["--subject", "lazy", "--threads", "1", "--json", str(path)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 of 1 cases within tolerance of a peer; 1 of 1 the same bits" in done.stdout
+    assert "loads no Numba" in done.stdout
+    (case,) = json.loads(path.read_text())["cases"]
+    assert case["case"] == "gelu:64"
+    for figures in case["subjects"].values():
+        assert figures["median_us"] >= figures["best_us"] > 0
+        assert len(figures["rounds_us"]) == 3
+        assert figures["same_on_threads"] == {"2": True}
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [("--workload=gleu", "no workload 'gleu'"), ("--subject=me", "no subject 'me'; there are")],
+)
+def test_mistakes(root, option, message):
+    command = [sys.executable, "-m", "jitgrad", "bench", option]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_is_not_installed_is_named(monkeypatch):
+    absent = Subject("torch", "peer", "no_such_package", None)
+    monkeypatch.setattr(main, "SUBJECTS", {"torch": absent})
+    monkeypatch.setattr(main.first_call, "imports", lambda runs: {"seconds": 0.1, "numba": False})
+    said = []
+    assert main.run(["gelu:64"], quick=True, say=said.append)
+    assert "missing: torch (pip install 'jitgrad[bench]')" in said
+
+
+def test_a_subject_that_fails_leaves_the_others():
+    broken = Subject("no such subject", "peer", "jitgrad", None)
+    found = race(CASE, [broken, SUBJECTS["lazy"]], threads=1, seconds=0.001, rounds=1)
+    assert "KeyError" in found.times[broken.name].failed
+    assert found.times["lazy"].median > 0
+    assert found.times["lazy"].failed == ""
+
+
+def test_a_subject_that_does_not_answer():
+    with pytest.raises(Failed, match="no answer in 0 s"):
+        Server(SUBJECTS["lazy"], CASE, 1, patience=0.0)
+
+
+def test_an_error_while_timing_is_one_line():
+    server = Server(SUBJECTS["lazy"], CASE, 1)
+    with pytest.raises(Failed, match="ValueError: no request 'dance'"):
+        server.ask("dance")
+    server.close()
+
+
+def test_programs():
+    assert child("print('[1, 2]')") == [1, 2]
+    with pytest.raises(Failed, match="ZeroDivisionError"):
+        child("1 / 0")
+
+
+def test_environment(monkeypatch):
+    for name in client.DROPPED:
+        monkeypatch.setenv(name, "1")
+    ours, theirs = environment(JITGRAD_CACHE_DIR="here"), environment(peer=True)
+    assert not set(client.DROPPED) & {*ours, *theirs}
+    assert ours["JITGRAD_CACHE_DIR"] == "here"
+    assert set(client.PEERS) <= set(theirs)
+
+
+def test_why_a_compiled_function_is_not_replayed():
+    import jitgrad
+
+    x = jitgrad.ones(4, requires_grad=True)
+    fn = jitgrad.compile(lambda x: x * 2)  # its result can still be differentiated
+    for _ in range(4):
+        fn(x)
+    assert "lazily" in subjects._lazily([fn])
+    assert subjects._lazily([jitgrad.compile(lambda x: x)]) == ""

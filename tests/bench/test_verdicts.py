@@ -1,0 +1,90 @@
+"""Ratios, bars and faults of a race, and the lines that say so."""
+
+import pytest
+
+from jitgrad.bench.table import Table, first_call_lines, import_line, summary_lines
+
+
+def test_ratios_are_to_the_fastest(outcome):
+    found = outcome("softmax:4096", compiled=80, torch=100, torch_compile=90, jax=160)
+    assert found.ratio("jax") == pytest.approx(0.5)
+    assert found.ratio("peers") == pytest.approx(80 / 90)
+    assert found.ratio("sgemm") is None
+    assert found.met is False
+
+
+@pytest.mark.parametrize(
+    ("label", "medians", "met"),
+    [
+        ("gelu:1e3", {"compiled": 4.0, "jax": 4.0, "torch": 1.0}, True),
+        ("gelu:1e5", {"compiled": 0.68, "jax": 1.0}, False),
+        ("gelu:1e5", {"compiled": 0.66, "jax": 1.0}, True),
+        ("gelu:1e5", {"compiled": 1.0, "torch": 9.0}, None),
+        ("gelu:1e5", {"lazy": 1.0, "jax": 9.0}, None),
+        ("matmul:1024", {"compiled": 110, "sgemm_threaded": 100, "sgemm_per_core": 120}, True),
+        ("matmul:1024", {"compiled": 112, "sgemm_threaded": 100}, False),
+        ("layer_norm:4096", {"compiled": 1.0, "jax": 9.0}, None),
+        ("gelu:500", {"compiled": 1.0, "jax": 9.0}, None),
+    ],
+)
+def test_bars(outcome, label, medians, met):
+    assert outcome(label, **medians).met is met
+
+
+def test_faults_of_results(outcome):
+    found = outcome("gelu:1e3", eager=3, lazy=2, compiled=1, jax=1)
+    assert found.faults() == []
+    found.times["lazy"].error = 0.5
+    found.times["eager"].same_on = {1: False}
+    found.times["compiled"].ready = {"digest": "other"}
+    assert found.faults() == [
+        "eager differs on 1 threads",
+        "lazy is 5.0e-01 from jax",
+        "the bits of eager, lazy, compiled differ",
+    ]
+    found.times["lazy"].error = float("nan")
+    assert "lazy is nan from jax" in found.faults()
+
+
+def test_table(outcome):
+    table = Table(["lazy", "compiled", "jax"])
+    assert len({len(line) for line in table.head()}) == 1
+    (row,) = table.row(outcome("gelu:1e5", lazy=1234.5, compiled=6.0, jax=10.0))
+    assert row.split() == "gelu:1e5 1234 6.0 10.0 0.60 0.60 0.67 jax yes".split()
+
+
+def test_what_is_missing_is_said(outcome):
+    found = outcome("matmul:1024", lazy=10.0, compiled=10.0, sgemm_threaded=9.0)
+    found.times["lazy"].rounds.clear()
+    found.times["lazy"].failed = "OSError: no"
+    row, *remarks = Table(["lazy", "compiled"]).row(found)
+    assert row.split()[1:3] == ["-", "10.0"]
+    assert remarks == [
+        "  lazy: OSError: no",
+        "  sgemm.threaded 9.0 µs, compiled reaches 90% of the best",
+    ]
+
+
+def test_summary(outcome):
+    good, bad = outcome("gelu:1e5", compiled=5, jax=10), outcome("gelu:1e7", compiled=9, jax=10)
+    assert summary_lines([good, bad]) == [
+        "results: 2 of 2 cases within tolerance of jax; 2 of 2 the same bits in all modes, "
+        "on 1 thread and on more",
+        "bars: 1 of 2 met: missed gelu:1e7",
+    ]
+    bad.times["compiled"].error = 1.0
+    assert summary_lines([good, bad])[0] == "results: WRONG in gelu:1e7"
+    assert summary_lines([]) == []
+
+
+def test_first_calls_beside_their_bars():
+    answer = {"kernels_compiled": 8, "kernels_loaded": 0}
+    lines = first_call_lines(
+        {
+            "lazy": {"cold": {"seconds": 2.0, **answer}, "cached": {"seconds": 0.5, **answer}},
+            "compiled": {"failed": "RuntimeError: no"},
+        }
+    )
+    assert [line.split("  (")[0].split()[-1] for line in lines[1:3]] == ["yes", "NO"]
+    assert lines[3].split(maxsplit=1) == ["compiled", "RuntimeError: no"]
+    assert import_line({"seconds": 0.2, "numba": False}).endswith("yes, loads no Numba")

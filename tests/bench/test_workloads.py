@@ -1,0 +1,102 @@
+"""Every workload's jitgrad text gives in float32 what NumPy gives in float64, on a few rows."""
+
+import numpy as np
+import pytest
+
+import jitgrad
+from jitgrad.bench.subjects import SUBJECTS
+from jitgrad.bench.workloads import WORKLOADS, Case, cases
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def _gelu(x):
+    return [0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3)))]
+
+
+def _chain(x, y):
+    s, e = _sigmoid(x * y + 1), np.exp(-x * x)
+    return [s * (1 - s) * y * e - 2 * x * s * e - (y > x)]
+
+
+def _softmax(x):
+    e = np.exp(x)
+    return [e / e.sum(1, keepdims=True)]
+
+
+def _cross_entropy(x, labels):
+    gradient = _softmax(x)[0]
+    gradient[np.arange(len(x)), labels.astype(int)] -= 1
+    return [gradient / len(x)]
+
+
+def _layer_norm(x, weight, bias, upstream):
+    centred = x - x.mean(1, keepdims=True)
+    scale = 1 / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5)
+    normal, g = centred * scale, upstream * weight
+    dx = scale * (g - g.mean(1, keepdims=True) - normal * (g * normal).mean(1, keepdims=True))
+    return [dx, (upstream * normal).sum(0), upstream.sum(0)]
+
+
+def _first_loss(first, second, x, labels):
+    logits = np.maximum(x[0] @ first, 0) @ second
+    picked = _softmax(logits)[0][np.arange(len(logits)), labels[0].astype(int)]
+    return [-np.log(picked).mean()]
+
+
+EXPECTED = {
+    "gelu": _gelu,
+    "chain": _chain,
+    "softmax": _softmax,
+    "cross_entropy": _cross_entropy,
+    "layer_norm": _layer_norm,
+    "matmul": lambda a, b: [a @ b],
+    "mlp": _first_loss,
+}
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was():
+    threads, mode = jitgrad.get_num_threads(), jitgrad.get_mode()
+    yield
+    jitgrad.set_num_threads(threads)
+    jitgrad.set_mode(mode)
+    jitgrad.set_grad_enabled(True)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_first_result(name):
+    case = Case(WORKLOADS[name], 8)
+    session = SUBJECTS["lazy"].open(case, 1)
+    found = session.host(session.finish(session.step()))
+    expected = EXPECTED[name](*(array.astype(np.float64) for array in case.arrays()))
+    assert len(found) == len(expected)
+    for x, y in zip(found, expected, strict=True):
+        assert np.abs(x - y).max() <= case.workload.tolerance * np.abs(y).max()
+
+
+def test_losses_go_down():
+    session = SUBJECTS["lazy"].open(Case(WORKLOADS["mlp"], 8), 1)
+    losses = [session.host(session.finish(session.step()))[0] for _ in range(33)]
+    assert losses[32] < losses[16] < losses[0]  # the same batch, 16 apart
+
+
+def test_choosing_cases():
+    assert {case.workload.name for case in cases()} == set(WORKLOADS)
+    assert [case.label for case in cases(["gelu"])] == ["gelu:1e3", "gelu:1e5", "gelu:1e7"]
+    assert [case.label for case in cases(["gelu"], quick=True)] == ["gelu:1e3"]
+    assert [case.label for case in cases(["mlp:37", "mlp:37", "gelu:1000003"])] == [
+        "mlp:37",
+        "gelu:1000003",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("gleu", "no workload 'gleu'; there are gelu"), ("gelu:-1", "expected a positive number")],
+)
+def test_wrong_names(name, message):
+    with pytest.raises(ValueError, match=message):
+        cases([name])
