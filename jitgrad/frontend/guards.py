@@ -15,6 +15,7 @@ import numpy as np
 
 from jitgrad.frontend.argtree import ATOMS
 from jitgrad.frontend.record import Base
+from jitgrad.frontend.state import rebound
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 CONTAINERS = (list, tuple, dict, set, frozenset, deque)
@@ -141,7 +142,10 @@ class Guards:
     def __init__(
         self, found: list[Guard], extra: list[tuple[str, dict[str, Any], tuple[str, str, str]]]
     ) -> None:
-        """`extra` has further conditions of failure: (expression, its names, what to say)."""
+        """`extra` has further conditions of failure: (expression, its names, what to say).
+
+        Those on a Tensor `t` are looked at only when some Tensor was bound anew.
+        """
         self.found = found
         self.said = [said for *_, said in extra]
         names: dict[str, Any] = {
@@ -156,6 +160,7 @@ class Guards:
             names[f"h{i}"], names[f"v{i}"], names[f"k{i}"] = g.holder, g.value, g.key
             if g.content is not None:
                 names[f"v{i}"], names[f"i{i}"] = g.content, _ids(g.value)
+                names[f"e{i}"] = elements(g.value) if _flat(g.value) else None  # ids stay theirs
             lines.append(f"        if {_condition(i, g)}: return {i}")
         self.versions = names["versions"]
         self.members = list(modules.values())
@@ -166,15 +171,24 @@ class Guards:
                 f"        if m{j}._structure_version != versions[{j}] and "
                 f"(at := settled({j})) >= 0: return at"
             )
+        rare = ["def tensors():"]
         for i, (text, more, _) in enumerate(extra, len(found)):
             renamed = text
             for name, value in more.items():
                 names[f"{name}_{i}"] = value
                 renamed = renamed.replace("{" + name + "}", f"{name}_{i}")
-            lines.append(f"        if {renamed}: return {i}")
+            if "_track" in text and "t" in more:
+                rare.append(f"    if {renamed}: return {i}")
+            else:
+                lines.append(f"        if {renamed}: return {i}")
+        names["rebound"], names["last"] = rebound, [rebound[0]]
         lines += [
+            "        if rebound[0] != last[0] and (at := tensors()) >= 0: return at",
             "    except (KeyError, IndexError, AttributeError, TypeError, ValueError):",
             "        return -2",
+            "    return -1",
+            *rare,
+            "    last[0] = rebound[0]",
             "    return -1",
         ]
         exec("\n".join(lines), names)

@@ -20,7 +20,7 @@ from jitgrad.frontend.operands import (
     dtypes_of,
 )
 from jitgrad.frontend.rules import rule_for
-from jitgrad.frontend.state import Place, State, local, place, site
+from jitgrad.frontend.state import Place, State, local, place, rebound, site
 from jitgrad.frontend.storage import Storage, Track, View
 from jitgrad.frontend.tape import Edge, Leaf
 from jitgrad.frontend.views import contiguous_strides, extend, overlaps, place_of
@@ -355,6 +355,7 @@ def assign(t: Any, value: Any) -> Any:
     depth = value._storage.depth if node.inputs else 0
     chain = () if seen is None else seen.chain
     if state.grad and (edge is not None or track.edge is not None):
+        rebound[0] += 1
         track.edge = written_edge(storage.shape, t._dtype, chain, track.edge, edge, where)
     if storage.node is not None and storage.node.inputs:
         depth = max(depth, storage.depth)

@@ -294,9 +294,7 @@ class Recording:
     def _escapes(self) -> None:
         """Refuse tensors that something else than the results holds on to."""
         held = self._held()
-        if (
-            held and self.patient
-        ):  # the user's cycles may hold it
+        if held and self.patient:  # the user's cycles may hold it
             gc.collect()
             held = self._held()
         if held:

@@ -73,6 +73,8 @@ class State:
         self.codes: dict[int, tuple[CodeType, dict[Any, Place] | None]] = {}
 
 
+# How often a Tensor that existed got another storage, history or hooks; compiled functions look.
+rebound = [0]
 default_eager = [False]  # the mode that new threads start in
 
 

@@ -15,7 +15,7 @@ from weakref import ref
 
 from jitgrad.frontend.pending import flush
 from jitgrad.frontend.rules import SHAPE, UNUSED, VALUE, Rule
-from jitgrad.frontend.state import local
+from jitgrad.frontend.state import local, rebound
 from jitgrad.ir import site as ir_site
 from jitgrad.ir.dtype import DType
 from jitgrad.ir.node import Node, Shape
@@ -187,6 +187,7 @@ class Handle:
 
     def remove(self) -> None:
         """Forget the hook."""
+        rebound[0] += 1
         self._hooks.pop(self._key, None)
 
     def __enter__(self) -> Handle:
@@ -204,6 +205,7 @@ def add_hook(edge: Any, fn: Callable[..., Any], slot: str = "hooks") -> Handle:
         setattr(edge, slot, hooks)
     key = next(order)
     hooks[key] = fn
+    rebound[0] += 1
     return Handle(hooks, key)
 
 

@@ -14,7 +14,7 @@ from jitgrad.frontend import gradients
 from jitgrad.frontend import record as recording
 from jitgrad.frontend.host import Host
 from jitgrad.frontend.record import make, wrap
-from jitgrad.frontend.state import local
+from jitgrad.frontend.state import local, rebound
 from jitgrad.frontend.storage import Storage, Track, View
 from jitgrad.frontend.tape import Box, Handle, Leaf, Retain, add_hook
 from jitgrad.frontend.types import CPU, Size, device
@@ -304,6 +304,7 @@ class Tensor(Host):
         edge = self._edge()
         if type(edge) is Leaf and (other._shape, other._dtype) != (edge.shape, edge.dtype):
             edge.shape, edge.dtype = other._shape, other._dtype
+        rebound[0] += 1
         self._track = Track(edge)
         self._storage, self._shape, self._dtype = other._storage, other._shape, other._dtype
         self._view = other._view and View(other._view.chain, edge, edge)
@@ -352,6 +353,7 @@ def _set_history(t: Tensor, leaf: bool) -> None:
         if t._box is None:
             t._box = Box()
         edge = Leaf(t._shape, t._dtype, t._box)
+    rebound[0] += 1
     t._track = Track(edge)
     if t._view is not None:
         t._view = View(t._view.chain, edge, edge)

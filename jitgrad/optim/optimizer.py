@@ -171,9 +171,12 @@ class Optimizer(StateDict):
 
     def _form(self):
         """What the operations of a step depend on, besides gradients and state; for guards."""
+        switches = self._switches  # lists, not generators: every compiled call asks
         return tuple(
-            (*map(id, group["params"]), *(bool(group[key]) for key in self._switches))
-            for group in self.param_groups
+            [
+                (*map(id, group["params"]), *[bool(group[key]) for key in switches])
+                for group in self.param_groups
+            ]
         )
 
     def _check(self, group):
