@@ -86,8 +86,7 @@ class _Region:
 
     def copy(self) -> Any:
         """What it holds now."""
-        raw = (ctypes.c_uint8 * (self.end - self.start)).from_address(self.start)
-        return np.frombuffer(raw, np.uint8).copy().view(self.dtype)
+        return np.frombuffer(ctypes.string_at(self.start, self.end - self.start), self.dtype)
 
 
 class _Recorder:
@@ -222,7 +221,7 @@ def _merged(regions: list[_Region]) -> list[_Region]:
 def _copy_library(kernels: list[Any], target: Path) -> None:
     """The modules of `jitgrad.kernels` that some kernels call, and those that these import."""
     library = files("jitgrad.kernels")
-    wanted = {"__init__"}
+    wanted: set[str] = set()
     for kernel in kernels:
         wanted |= set(_FROM.findall(kernel.source))
     target.mkdir()

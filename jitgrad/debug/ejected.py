@@ -10,9 +10,9 @@ have. Imports nothing of jitgrad.
 
 import argparse
 import ctypes
-import importlib.util
 import json
 import os
+import runpy
 import sys
 import time
 import types
@@ -55,14 +55,9 @@ class Pointer:
 def library():
     """Make the folder kernels/ what `jitgrad.kernels` names, as the kernels import it."""
     folder = HERE / "kernels"
-    spec = importlib.util.spec_from_file_location(
-        "jitgrad.kernels", folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    package = importlib.util.module_from_spec(spec)
-    sys.modules["jitgrad"] = types.ModuleType("jitgrad")
-    sys.modules["jitgrad"].kernels = package
-    sys.modules["jitgrad.kernels"] = package
-    spec.loader.exec_module(package)
+    for name, path in (("jitgrad", []), ("jitgrad.kernels", [str(folder)])):
+        sys.modules[name] = module = types.ModuleType(name)
+        module.__path__ = path
     if (folder / "cblas.py").is_file():
         from jitgrad.kernels import cblas
 
@@ -126,10 +121,7 @@ def same(got, want):
 
 def load(name):
     """The function of a kernel file."""
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return getattr(module, name)
+    return runpy.run_path(str(HERE / f"{name}.py"))[name]
 
 
 def main():

@@ -26,6 +26,7 @@ LIKE = 4  # keys compared with
 FORMS = 2048  # op sequences remembered
 
 Field = tuple[str, str, str, str]  # what, was, now, file:line
+_LIGHT = {"const", "scalar", "reshape", "expand", "permute"}
 _forms: OrderedDict[int, deque[Any]] = OrderedDict()
 _kernels: set[str] = set()
 _varying: Counter[str] = Counter()
@@ -125,19 +126,27 @@ def difference(old: Any, new: Any, nodes: list[Node]) -> Field:
         for a, b, i in zip(was_leaves, leaves, at, strict=True):
             if a != b:
                 return _part(a, b, nodes[i])
-    for a, b, node in zip(old_parts, parts, nodes, strict=False):
-        if a[0] != b[0]:
-            return "new op sequence", a[0], b[0], _place(node)
-        if a != b and same_ops:
-            return _part(a, b, node)
     if not same_ops:
-        return "new op sequence", f"{len(old_parts)} nodes", f"{len(parts)} nodes", ""
+        return _other_ops(old_parts, parts, nodes)
+    for a, b, node in zip(old_parts, parts, nodes, strict=True):
+        if a != b:
+            return _part(a, b, node)
     if old_outputs != outputs:
         where = _place(nodes[outputs[-1]])
         return "results wanted", str(len(old_outputs)), str(len(outputs)), where
     if old_donated != donated:
         return "writes in place", str(len(old_donated)), str(len(donated)), ""
     return "the schedule was dropped", "", "", ""
+
+
+def _other_ops(old_parts: Any, parts: Any, nodes: list[Node]) -> Field:
+    """The first op that is another; numbers and views follow from the rest."""
+    was = [p[0] for p in old_parts if p[0] not in _LIGHT]
+    now = [(p[0], n) for p, n in zip(parts, nodes, strict=True) if p[0] not in _LIGHT]
+    for name, (other, node) in zip(was, now, strict=False):
+        if name != other:
+            return "new op sequence", name, other, _place(node)
+    return "new op sequence", f"{len(was)} ops", f"{len(now)} ops", ""
 
 
 def _part(a: Any, b: Any, node: Node) -> Field:
@@ -157,8 +166,8 @@ def _part(a: Any, b: Any, node: Node) -> Field:
         for axis in sorted({*small, *tiny}):
             if small.get(axis) != tiny.get(axis):
                 size = tiny.get(axis, small.get(axis))
-                sizes = (str(s.get(axis, "more")) for s in (small, tiny))
-                return f"size {size} on axis {axis} of {of}", *sizes, where
+                before, after = (str(s.get(axis, "more")) for s in (small, tiny))
+                return f"size {size} on axis {axis} of {of}", before, after, where
         return f"layout of {of}", _layout(was), _layout(now), where
     if was != now:
         return f"form of {name}", _short(was), _short(now), where

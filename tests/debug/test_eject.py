@@ -1,0 +1,121 @@
+"""`debug.eject`: the kernels run alone on NumPy arrays and give the recorded bits."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import jitgrad as jg
+
+# Modules that only jitgrad needs: a kernel that runs alone must do without.
+WITHOUT = ("numba", "llvmlite", "click", "tqdm", "safetensors")
+
+
+def _run(folder, *names):
+    """What `python run.py` prints, in a process that cannot import jitgrad or Numba."""
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({WITHOUT}))"
+    code = f"{blocked}; import runpy; sys.path.insert(0, '.'); sys.argv[1:] = {list(names)}"
+    code += "; runpy.run_path('run.py', run_name='__main__')"
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+
+
+def _all_equal(paths, folder):
+    done = _run(folder)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split()[0] for line in lines] == [path.stem for path in paths]
+    assert all(line.endswith("  equal") for line in lines)
+
+
+def _step():
+    jg.manual_seed(0)
+    net = jg.nn.Sequential(jg.nn.Linear(6, 5), jg.nn.GELU(), jg.nn.Dropout(0.3), jg.nn.Linear(5, 3))
+    optimizer = jg.optim.Adam(net.parameters())
+    x, y = jg.randn(7, 6), jg.randint(0, 3, (7,))
+
+    def step():
+        optimizer.zero_grad()
+        loss = jg.nn.functional.cross_entropy(net(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step().item()
+    return step
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_training_step(tmp_path, compiled):
+    step = _step()
+    if compiled:
+        step = jg.compile(step)
+        for _ in range(3):
+            step()
+    paths = jg.debug.eject(step, tmp_path)
+    assert {name.split("_")[0] for name in (p.stem for p in paths)} >= {"matmul", "sqrt"}
+    assert all(path.read_text().startswith(f'"""{path.stem}: ') for path in paths)
+    _all_equal(paths, tmp_path)
+
+
+def test_views_writes_and_dtypes(tmp_path):
+    base = jg.arange(24.0).reshape(4, 6)
+    index = jg.tensor([3, 0, 3])
+    jg.flush_all()
+
+    def work():
+        base[1:3, ::2] = base[2:4, 1::2].flip(0) * 2
+        flags = (base > 4) & (base < 11)
+        halves = base.t().double().flip(1).sum(0) / 3
+        return [t.realize() for t in (base, flags, halves, base[index].int().cumsum(1))]
+
+    _all_equal(jg.debug.eject(work, tmp_path), tmp_path)
+
+
+def test_what_was_computed_is_unharmed(tmp_path):
+    x = jg.linspace(-1, 1, 50)
+    y = (x.exp() * 3).sum()
+    want = (x.exp() * 3).sum().numpy().copy()
+    paths = jg.debug.eject(y, tmp_path / "new")
+    np.testing.assert_array_equal(y.numpy(), want)
+    assert {path.parent for path in paths} == {tmp_path / "new"}
+
+
+def test_an_edited_kernel_differs(tmp_path):
+    x = jg.arange(5.0)
+    jg.flush_all()
+    paths = jg.debug.eject([x * 3 + 1, x.cumsum(0)], tmp_path)
+    first, second = sorted(paths, key=lambda path: path.name.startswith("add"))
+    second.write_text(second.read_text().replace("mul + s1", "mul - s1"))
+    done = _run(tmp_path, second.stem)
+    assert done.returncode == 1
+    assert done.stdout.count("\n") == 1 and "DIFFERS: data/" in done.stdout
+    assert _run(tmp_path, first.stem).returncode == 0
+    assert "no kernel nonsense" in _run(tmp_path, "nonsense").stderr
+
+
+def test_folders(tmp_path):
+    (tmp_path / "precious.txt").write_text("mine")
+    x = jg.ones(3) + 1
+    with pytest.raises(ValueError, match="is not empty"):
+        jg.debug.eject(x, tmp_path)
+    (tmp_path / "precious.txt").unlink()
+    (old,) = jg.debug.eject(x, tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    (new,) = jg.debug.eject(jg.ones(3).exp(), tmp_path)
+    assert new.exists() and not old.exists() and (tmp_path / "notes.txt").exists()
+    with pytest.raises(ValueError, match="nothing was computed"):
+        jg.debug.eject(x, tmp_path / "other")
+
+
+def test_command(tmp_path, root):
+    env = {**os.environ, "PYTHONPATH": str(root)}
+    command = [sys.executable, "-m", "jitgrad", "eject", "--out", str(tmp_path / "step")]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    head, *lines = done.stdout.splitlines()
+    assert head.startswith(f"{len(lines)} kernels of one training step")
+    assert len(lines) >= 5 and all(line.endswith("  equal") for line in lines)
