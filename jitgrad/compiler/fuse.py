@@ -204,7 +204,7 @@ class Fusion:
             return False
         if v.store is not None and self.of.get(v.store.value) is group:
             return False
-        if any(self.of.get(x) is group for x in v.after):
+        if any(self.of.get(x) is group for x in self.waits_for(v)):
             return False
         group.kind, group.domain, group.split = new_kind, new_domain, new_split
         self.add(v, group, new_pos, needs)
@@ -355,12 +355,25 @@ class Fusion:
                 for w, at in self.flows(a, at_v):
                     if w in members and (late(w) or at is None or at != place[w]):
                         return False
-            if any(x in members for x in v.after):
+            if any(x in members for x in self.waits_for(v)):
                 return False
             for w in self.whole_reads(v):
                 if w in members:
                     return False
         return True
+
+    def waits_for(self, v: Value) -> list[Value]:
+        """Values that must be complete before `v` starts, though it does not read them: the stores
+        into the memory it reads among them."""
+        out = list(v.after)
+        stack = [a.value for a in v.inputs]
+        while stack:
+            w = stack.pop()
+            if w.kind == "alias":
+                out += w.after
+            elif w in self.trivial and w not in self.of:
+                stack += [a.value for a in w.inputs]
+        return out
 
     def whole_reads(self, v: Value) -> list[Value]:
         """Values that must be complete in memory before `v` starts."""

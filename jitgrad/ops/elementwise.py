@@ -12,7 +12,7 @@ import numpy as np
 from jitgrad.ir.evaluate import convert
 from jitgrad.ir.op import elementwise
 from jitgrad.ops import oracle
-from jitgrad.ops.compare import bitwise_and, eq, ge, gt, lt, where
+from jitgrad.ops.compare import bitwise_and, eq, ge, gt, le, lt, where
 from jitgrad.ops.fill import full_of, no_gradient
 
 
@@ -214,8 +214,8 @@ def clamp_min(x, low):
 
 @clamp_min.gradient
 def _(g, out, x, low):
-    below = lt(x, low)  # at the bound the gradient goes to x, unlike maximum's halves
-    return where(below, 0, g), where(below, g, 0)
+    # At the bound the gradient goes to x, unlike maximum's halves; a NaN gives it to neither.
+    return where(ge(x, low), g, 0), where(lt(x, low), g, 0)
 
 
 @elementwise({"uif": "min({x}, {high})", "b": "{x} & {high}"}, numpy=np.minimum)
@@ -225,8 +225,7 @@ def clamp_max(x, high):
 
 @clamp_max.gradient
 def _(g, out, x, high):
-    above = gt(x, high)
-    return where(above, 0, g), where(above, g, 0)
+    return where(le(x, high), g, 0), where(gt(x, high), g, 0)
 
 
 @elementwise("copysign({x}, {y})", numpy=np.copysign, promote="float")
