@@ -1,17 +1,21 @@
-"""Checks for tests: values close, gradients right.
+"""Checks for tests: values close, gradients right, few kernels.
 
-Entry: `assert_close`, `gradcheck`, `gradgradcheck`. Imports: the front end.
+Entry: `assert_close`, `assert_kernels`, `gradcheck`, `gradgradcheck`. Imports: the front end.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from jitgrad.autograd.checks import gradcheck, gradgradcheck
+from jitgrad.frontend.pending import flush_all
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.ir import dtype as dt
+from jitgrad.runtime.stats import counts
 
 _TOLERANCES = {dt.float32: (1.3e-6, 1e-5), dt.float64: (1e-7, 1e-7)}
 
@@ -55,6 +59,30 @@ def assert_close(
         raise AssertionError(msg(problem) if callable(msg) else msg or problem)
 
 
+@contextmanager
+def assert_kernels(kernels: int, *, steps: int | None = None) -> Iterator[None]:
+    """AssertionError unless the block runs exactly so many kernels.
+
+    A step that only finishes a reduction is no kernel; `steps` counts every launch. What was
+    recorded before and is not computed yet does not count: the block begins with a full flush.
+
+    >>> import jitgrad as jg
+    >>> x = jg.ones(4, 8)
+    >>> with assert_kernels(1):
+    ...     y = x.softmax(1).realize()
+    """
+    flush_all()
+    before = counts.kernels_run, counts.steps_run
+    yield
+    ran, launched = counts.kernels_run - before[0], counts.steps_run - before[1]
+    if ran != kernels or steps not in (None, launched):
+        expected = f"{kernels} kernels" + ("" if steps is None else f" in {steps} steps")
+        raise AssertionError(
+            f"{expected} expected, {ran} kernels in {launched} steps run; "
+            "JITGRAD_DEBUG=2 names them, debug.explain shows why"
+        )
+
+
 def _values(x: Any) -> np.ndarray:
     return x.detach().numpy() if isinstance(x, Tensor) else np.asarray(x)
 
@@ -81,4 +109,4 @@ def _difference(
     )
 
 
-__all__ = ["assert_close", "gradcheck", "gradgradcheck"]
+__all__ = ["assert_close", "assert_kernels", "gradcheck", "gradgradcheck"]
