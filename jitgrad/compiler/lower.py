@@ -14,7 +14,15 @@ from typing import Any
 from jitgrad.compiler import rules
 from jitgrad.compiler.layout import Move, numeric_tags
 from jitgrad.compiler.snapshot import Snapshot, shape_after
-from jitgrad.compiler.values import ONE, Access, AxisClasses, Dims, Value, viewable
+from jitgrad.compiler.values import (
+    ONE,
+    Access,
+    AxisClasses,
+    Dims,
+    Value,
+    memory_of,
+    viewable,
+)
 from jitgrad.ir import dtype as dt
 from jitgrad.ir.node import Node
 
@@ -356,8 +364,10 @@ class Lowering:
             moves.append((name, self.snap.statics[i][j][1], (i, j)))
             shape = shape_after(name, attrs, shape)
         into, seen = self.alias[base]
-        whole = not seen and self.uses[base] == 1  # nobody else looks at the base
-        if whole and (into.kind == "alias" or base in self.snap.donated):
+        # The base itself, not something that a rule found equal to it; and nobody else looks.
+        whole = not seen and into.source == base and self.uses[base] == 1
+        fresh = into.kind == "alias" and memory_of(into).kind != "leaf"
+        if whole and (fresh or base in self.snap.donated):
             return self.stored(into, [(value, tuple(moves))], i)
         filled = self.value(
             "map", "copy", node.dtype, self.dims[i], [self.read(base, i)], None, i, merge=False

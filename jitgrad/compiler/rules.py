@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from jitgrad.compiler.layout import Move
 from jitgrad.compiler.values import Access
+from jitgrad.ir.evaluate import convert
 from jitgrad.ir.node import Node
 
 if TYPE_CHECKING:
@@ -56,7 +59,7 @@ def _(node: Node, reads: list[Access]) -> Access | None:
     return None
 
 
-@rule("cast", "x.to(x.dtype) = x", "x.to(x.dtype)")
+@rule("cast", "x.to(x.dtype) = x", "cast(x, dtype=x.dtype)")
 def _(node: Node, reads: list[Access]) -> Access | None:
     return reads[0] if reads[0].value.dtype is node.dtype else None
 
@@ -69,7 +72,9 @@ def apply(node: Node, reads: list[Access], low: Lowering, i: int) -> Access | No
             low.graph.fired.append(name)
             return found
     if node.op.name == "cast" and reads[0].value.kind == "const":
-        number = node.dtype.np.type(reads[0].value.attrs[0]).item()
+        source = reads[0].value
+        with np.errstate(all="ignore"):
+            number = convert(np.asarray(source.attrs[0], source.dtype.np), node.dtype.np).item()
         low.graph.fired.append("constant cast")
         attrs = (number, ("cast", repr(number)))
         return Access(low.value("const", "const", node.dtype, (), [], attrs, i), (), low.dims[i])

@@ -14,7 +14,7 @@ from jitgrad.compiler.kernel import Kernel
 from jitgrad.compiler.lower import lower
 from jitgrad.compiler.recompute import recompute
 from jitgrad.compiler.snapshot import Snapshot
-from jitgrad.compiler.values import Value
+from jitgrad.compiler.values import Value, memory_of
 
 
 @dataclass(slots=True)
@@ -61,17 +61,6 @@ class Schedule:
     def kernel_count(self) -> int:
         """Launches that are not mere combine steps."""
         return sum(not s.combine for s in self.steps)
-
-
-def memory_of(v: Value) -> Value:
-    """The value whose buffer holds `v`."""
-    while True:
-        if v.kind == "alias":
-            v = v.inputs[0].value
-        elif v.store is not None:
-            v = v.store.value
-        else:
-            return v
 
 
 def build(snap: Snapshot, fuse: bool = True) -> Schedule:

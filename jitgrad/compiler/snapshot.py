@@ -36,7 +36,7 @@ class Snapshot:
     statics: list[Any]
     outputs: list[int]
     key: tuple[Any, ...]
-    donated: frozenset[int]  # leaves whose memory a write may overwrite: nobody else holds them
+    donated: frozenset[int]  # bases that a write may overwrite in place: nobody else holds them
 
 
 def _number(value: Any) -> Any:
@@ -59,6 +59,8 @@ def static_key(node: Node) -> Any:
         return _number(node.attrs[0])
     if name == "write":
         return chain_key(node.attrs[0], shape)
+    if name == "cat":  # parts of no elements may leave one element along the axis
+        return (*node.attrs, shape[node.attrs[0]] == 1)
     slots = _SLOTS.get(name)
     if slots is None:
         return node.attrs or None
@@ -113,9 +115,13 @@ def take(roots: list[Node], order: list[Node] | None = None, donate: bool = Fals
 
 
 def exclusive(write: Node) -> bool:
-    """Whether only `write` (and the walk that lists it) holds its realised base."""
+    """Whether only `write` (and the walk that lists it) holds its base: a realised one, or an
+    earlier write, which would find the later elements in its memory if it were computed again."""
     base = write.inputs[0]
-    if not base.realised or base.strides is not None or base.offset or base.data.external:
+    if sys.getrefcount(base) != 4:  # the walk's list, write.inputs, `base`, the argument
         return False
-    # the walk's list, write.inputs, `base`, the argument; and for the memory: base.data, argument
-    return sys.getrefcount(base) == 4 and sys.getrefcount(base.data) == 2
+    if not base.realised:
+        return base.op.name == "write"
+    if base.strides is not None or base.offset or base.data.external:
+        return False
+    return sys.getrefcount(base.data) == 2  # base.data, the argument

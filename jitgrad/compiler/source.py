@@ -61,7 +61,8 @@ class Writer:
         self.functions: set[str] = set()
         self.runs: set[str] = set()
         self.constants: dict[tuple[str, str], str] = {}
-        self.names: dict[str, int] = {}
+        self.names: dict[str, int] = {}  # by stem, how many there are
+        self.taken: set[str] = set()
         self.checks: list[int] = []
         self.scratch: list[tuple[Spec, int]] = []
         self.top: list[str] = []
@@ -79,10 +80,15 @@ class Writer:
     # -- names and parameters -------------------------------------------------------------------
 
     def fresh(self, stem: str) -> str:
-        stem = re.sub(r"\W", "_", stem)
+        """A name that no other variable of the kernel has."""
         n = self.names.get(stem, 0)
+        name = f"{stem}{n}" if n or stem in _RESERVED else stem
+        while name in self.taken:  # the third `exp` is not `exp2`
+            n += 1
+            name = f"{stem}{n}"
         self.names[stem] = n + 1
-        return f"{stem}{n}" if n or stem in _RESERVED else stem
+        self.taken.add(name)
+        return name
 
     def param(self, key: object, stem: str, kind: str, spec: Spec) -> str:
         """The parameter for `key`, made on first use."""
@@ -363,12 +369,12 @@ class Writer:
         nest, (axis,) = self.nest, self.nest.cols
         n = self.size(nest.classes([axis]))
         zero = self.constant(0, v.dtype)
-        before = (self.row, self.memo, self.saved, nest.variables[axis])
-        self.row, self.memo, self.saved = [], dict(self.memo), {}
+        before = (self.row, self.memo, self.loop_memo, self.saved, nest.variables[axis])
+        self.row, self.memo, self.loop_memo, self.saved = [], dict(self.memo), {}, {}
         nest.variables[axis], nest.picking = index, True
         text = self.read(value, everything)
         inner = [*self.row, f"{name} = {text} + {zero}"]
-        self.row, self.memo, self.saved, nest.variables[axis] = before
+        self.row, self.memo, self.loop_memo, self.saved, nest.variables[axis] = before
         nest.picking = False
         test = f"if {index} >= 0 and {index} < {n}:"
         return [f"{name} = {zero}", test, *[TAB + line for line in inner]]

@@ -140,6 +140,17 @@ class Access:
         return out
 
 
+def memory_of(v: Value) -> Value:
+    """The value whose buffer holds `v`."""
+    while True:
+        if v.kind == "alias":
+            v = v.inputs[0].value
+        elif v.store is not None:
+            v = v.store.value
+        else:
+            return v
+
+
 def viewable(value: Value, moves: tuple[Move, ...]) -> int:
     """How many of the steps are a view of the value's memory."""
     tags: Tags | None = value.memory_tags()

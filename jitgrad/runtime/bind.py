@@ -15,8 +15,8 @@ import numpy as np
 
 from jitgrad.compiler.kernel import Kernel, Spec
 from jitgrad.compiler.layout import contiguous_strides, replay
-from jitgrad.compiler.schedule import Schedule, memory_of
-from jitgrad.compiler.values import ONE, Access, Value
+from jitgrad.compiler.schedule import Schedule
+from jitgrad.compiler.values import ONE, Access, Value, memory_of
 from jitgrad.ir.node import Node
 from jitgrad.runtime import blas, pool
 from jitgrad.runtime.program import Program, Step
