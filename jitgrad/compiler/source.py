@@ -297,7 +297,10 @@ class Writer:
         if v.op == "cast":
             if v.dtype.kind == "b":
                 return f"{operands[0]} != {self.constant(0, source)}"
-            return f"{NUMPY[v.dtype.suffix]}({operands[0]})"
+            text = operands[0]
+            if source.kind == "f" and v.dtype.kind in "iu" and v.dtype.itemsize < 4:
+                text = f"np.int32({text})"  # LLVM leaves a narrow conversion out of range open
+            return f"{NUMPY[v.dtype.suffix]}({text})"
         op = OPS[v.op]
         template = op.code_for(source)
         self.cost += 8 if _CALL.search(template) else 4 if "/" in template else 1
