@@ -1,7 +1,7 @@
 """The command line, `python -m jitgrad`; entry `main`. May import every public part of jitgrad.
 
-Bare it prints the environment report; `demo`, `bench` and `cache` are commands. A command imports
-what it needs when it runs, so that `--help` and the report stay quick.
+Bare it prints the environment report; `demo`, `bench`, `eject` and `cache` are commands. A command
+imports what it needs when it runs, so that `--help` and the report stay quick.
 """
 
 import click

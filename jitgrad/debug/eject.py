@@ -194,10 +194,11 @@ def _reach(plan: Any, spec: Spec) -> tuple[int, int]:
     value = access.value if access is not None else spec[1]
     if access is None or value.kind == "partial":
         return 0, plan.nbytes(value) // value.dtype.itemsize
-    shape, strides, _ = plan.view(access)
-    if 0 in shape:
+    if 0 in plan.shape(value):
         return 0, 0
-    steps = [(n - 1) * s for n, s in zip(shape, strides, strict=True)]
+    shape, strides, _ = plan.view(access)
+    # Of a view without elements, a kernel may read those that it repeats no times.
+    steps = [(max(n, 1) - 1) * s for n, s in zip(shape, strides, strict=True)]
     return sum(min(0, s) for s in steps), sum(max(0, s) for s in steps) + 1
 
 

@@ -75,6 +75,12 @@ def test_views_writes_and_dtypes(tmp_path):
     _all_equal(jg.debug.eject(work, tmp_path), tmp_path)
 
 
+def test_no_elements(tmp_path):
+    x, column = jg.ones(4, 0), jg.ones(4, 1) * 2
+    jg.flush_all()
+    _all_equal(jg.debug.eject(lambda: (x / column.sqrt().realize()).realize(), tmp_path), tmp_path)
+
+
 def test_what_was_computed_is_unharmed(tmp_path):
     x = jg.linspace(-1, 1, 50)
     y = (x.exp() * 3).sum()
