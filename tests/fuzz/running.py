@@ -86,7 +86,7 @@ def run(program, way):
         except Exception as error:  # the engine's own failures are findings too
             return {"error": f"{type(error).__name__}: {error}"}
         finally:
-            if len(flush._programs) > 2000:
+            if flush.kept()[0] > 500:
                 flush.forget()
                 build.forget()
 
