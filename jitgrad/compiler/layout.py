@@ -57,7 +57,7 @@ def numeric_tags(shape: Shape, strides: Sequence[int]) -> Tags:
         elif chain is not None and s == chain:
             out.append("c")
         else:
-            out.append("u" if s == 1 else "s")
+            out.append("u" if s == 1 else "s" if s > 0 else "n")
         chain = n * s
     return tuple(reversed(out))
 
@@ -106,12 +106,20 @@ def move_key(name: str, attrs: tuple[Any, ...], old: Shape, new: Shape) -> Any:
     return (key, tuple(n == 1 for n in new))
 
 
-def _break_before(tags: list[str], axis: int) -> None:
+def _alone(tags: Tags, axis: int) -> str:
+    """The tag of an axis that is no longer chained to the next one: it keeps its direction."""
+    if tags[axis] != "c":
+        return tags[axis]
+    chained = next((t for t in tags[axis + 1 :] if t not in "1c"), "s")
+    return "n" if chained == "n" else "s"
+
+
+def _break_before(out: list[str], tags: Tags, axis: int) -> None:
     """The nearest axis before `axis` that is not of size 1 no longer chains to it."""
     for i in range(axis - 1, -1, -1):
-        if tags[i] != "1":
-            if tags[i] == "c":
-                tags[i] = "s"
+        if out[i] != "1":
+            if out[i] == "c":
+                out[i] = _alone(tags, i)
             return
 
 
@@ -122,13 +130,15 @@ def tags_through(name: str, key: Any, tags: Tags) -> Tags | None:
         after = dict(zip(real, [*real[1:], -1][: len(real)], strict=True))
         order = [i for i in key if tags[i] != "1"]
         follow = dict(zip(order, [*order[1:], -1][: len(order)], strict=True))
-        return tuple("s" if tags[i] == "c" and follow[i] != after[i] else tags[i] for i in key)
+        return tuple(
+            _alone(tags, i) if tags[i] == "c" and follow[i] != after[i] else tags[i] for i in key
+        )
     if name == "expand":
         out = list(tags)
         for i, grown in enumerate(key):
             if grown:
                 out[i] = "0"
-                _break_before(out, i)
+                _break_before(out, tags, i)
         return tuple(out)
     if name == "reshape":
         groups, ones = key
@@ -149,12 +159,12 @@ def tags_through(name: str, key: Any, tags: Tags) -> Tags | None:
         if kind == "f" or out[i] == "1":
             continue
         if kind in "sn" and out[i] != "0":
-            out[i] = kind if out[i] != "n" else "n"
-        _break_before(out, i)
+            out[i] = "n" if _alone(tags, i) == "n" else kind
+        _break_before(out, tags, i)
     for i, one in enumerate(ones):
         if one:
             if out[i] != "1":
-                _break_before(out, i)
+                _break_before(out, tags, i)
             out[i] = "1"
     return tuple(out)
 
