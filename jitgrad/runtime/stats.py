@@ -28,8 +28,11 @@ def stats() -> dict[str, Any]:
 
     Returns a dict: `nodes` flushed, `flushes`, `schedules` made, `kernels_compiled` by Numba,
     `kernels_loaded` from the disk cache, `kernels_run` and `steps_run` (a step that only finishes a
-    reduction is no kernel), `recompiles` (what differed each time a schedule had to be made for a
-    program like one seen before), predicted `bytes` and `flops`.
+    reduction is no kernel), `recompiles`, predicted `bytes` and `flops`.
+
+    `recompiles` lists the last 1 000 times that a schedule had to be made for a program like one
+    seen before, or a compiled `function` was recorded again: `what` in the key differed, what it
+    `was` and is `now`, `where` it was recorded and the `kernels` new to the process.
 
     Example:
         >>> import jitgrad
