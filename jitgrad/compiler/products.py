@@ -90,9 +90,7 @@ def epilogue_lines(w: Writer, v: Value, epilogue: list[Value], m: str, n: str) -
         w.memo[v, place] = name
     for x in epilogue:
         w.store(x, group.place[x])
-    rows = decompose(w, f"batch * {m} + first + line") if has_rows else []
-    if has_rows and not rows:
-        rows = [f"r = batch * {m} + first + line"]
+    rows = [f"r = batch * {m} + first + line", *decompose(w, "r")] if has_rows else []
     inner = [*rows, *w.row]
     if has_cols:
         inner += [f"for {column_name} in range({n}):", *indent(w.loop)]

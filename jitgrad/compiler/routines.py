@@ -153,7 +153,7 @@ def _scatter_add(r: Routine) -> tuple[list[str], Spec, Spec]:
 
 def _put_add(r: Routine) -> tuple[list[str], Spec, Spec]:
     """A unit is a block of columns; rows are added in the order of index."""
-    x, index, src = r.value.inputs
+    x, index, _ = r.value.inputs
     n = r.extent(x, 0, "n")
     width = r.product(x, range(1, len(x.dims)), "d")
     count = r.product(index, range(len(index.dims)), "i")
@@ -173,7 +173,7 @@ def _put_add(r: Routine) -> tuple[list[str], Spec, Spec]:
         ]),
     ]  # fmt: skip
     columns = ("extents", x, tuple(range(1, len(x.dims))))
-    return body, ("blocks of", columns), ("extents", src, (0,))
+    return body, ("blocks of", columns), ("extents", index, tuple(range(len(index.dims))))
 
 
 def _put_rows(r: Routine) -> tuple[list[str], Spec, Spec]:
