@@ -82,7 +82,8 @@ class _Call(Edge):
             state.rule, state.forced = before
             ir_site.swap(forced)
         results = out if isinstance(out, tuple) else (out,)
-        if len(results) < len(self.inputs):
+        spare = any(x is not None for x in results[len(self.inputs) :])
+        if len(results) < len(self.inputs) or spare:
             raise RuntimeError(
                 f"{self.label}: backward returned {len(results)} gradients for "
                 f"{len(self.inputs)} inputs"

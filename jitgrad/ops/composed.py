@@ -86,7 +86,7 @@ def divide(x: Value, y: Value, rounding_mode: str | None = None) -> Value:
 
 
 def power(x: Value, y: Value) -> Value:
-    """x ** y. The number exponents -1, -1/2, 0, 1/2, 1, 2, 3, 4 become products and roots."""
+    """x ** y. The number exponents -1, -1/2, 1/2, 1, 2, 3, 4 become products and roots."""
     if not is_number(y) or isinstance(y, bool) or is_number(x):
         return e.pow_(x, y)
     if x.dtype.kind in "ui" and isinstance(y, numbers.Integral) and y < 0:
@@ -112,7 +112,6 @@ def _fourth(x: Value) -> Value:
 _POWERS = {
     -1: lambda x: 1 / x,
     -0.5: e.rsqrt,
-    0: lambda x: full_of(1, x),
     0.5: e.sqrt,
     1: lambda x: x * 1,
     2: lambda x: x * x,

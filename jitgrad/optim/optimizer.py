@@ -99,7 +99,7 @@ class Optimizer(StateDict):
             for param in group["params"]:
                 if param.grad is None:
                     continue
-                param.grad = None if set_to_none else jg.zeros_like(param.grad)
+                param.grad = None if set_to_none else param.grad.detach().zero_()
 
     def step(self, closure=None):
         """Update every parameter that has a gradient; returns what `closure` returns.
@@ -196,7 +196,7 @@ class Optimizer(StateDict):
     def __repr__(self):
         lines = [f"{type(self).__name__} ("]
         for index, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {index}")
+            lines += [""] * (index > 0) + [f"Parameter Group {index}"]
             for key in sorted(group):
                 if key != "params":
                     lines.append(f"    {key}: {group[key]}")

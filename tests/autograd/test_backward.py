@@ -255,3 +255,9 @@ def test_gradients_are_equal_in_both_modes():
             (g * g).sum().backward()
             results.append([x.grad.tolist(), w.grad.tolist(), y.tolist()])
     assert results[0] == results[1]
+
+
+def test_a_power_of_zero_has_a_history():
+    x = leaf(0.0, 2.0)
+    (x**0).sum().backward()
+    assert x.grad.tolist() == [0.0, 0.0]

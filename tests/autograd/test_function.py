@@ -78,3 +78,33 @@ def test_setup_context():
     x, _ = pair()
     Split.apply(x).sum().backward()
     assert x.grad.tolist() == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_wrong_number_of_gradients_is_refused(count):
+    class Wrong(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return (g,) * count
+
+    with pytest.raises(RuntimeError, match=f"Wrong: backward returned {count} gradients for 1"):
+        Wrong.apply(pair()[0]).sum().backward()
+
+
+def test_spare_gradients_may_be_none():
+    class Spare(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2, None
+
+    x, _ = pair()
+    Spare.apply(x).sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0]

@@ -72,8 +72,9 @@ def test_named_parameters():
 def test_zero_grad():
     p = parameter(1.0, 3.0)
     optimizer = optim.SGD([p], lr=0.1)
+    seen = p.grad
     optimizer.zero_grad(set_to_none=False)
-    assert p.grad.item() == 0
+    assert p.grad.item() == 0 and seen.item() == 0  # in place: who holds the gradient sees it
     optimizer.zero_grad()
     assert p.grad is None
 
@@ -176,6 +177,8 @@ def test_repr():
     text = repr(optim.SGD([parameter()], lr=0.1))
     assert text.startswith("SGD (\nParameter Group 0\n    dampening: 0\n") and text.endswith("\n)")
     assert "    lr: 0.1\n" in text
+    groups = [{"params": [parameter()]}, {"params": [parameter()]}]
+    assert "\n    weight_decay: 0\n\nParameter Group 1\n" in repr(optim.SGD(groups, lr=0.1))
 
 
 def test_group_version():

@@ -1,6 +1,5 @@
 """`Module`, the base of every layer and network."""
 
-import jitgrad as jg
 from jitgrad.nn.modules._convert import Convert
 from jitgrad.nn.modules._state import State
 from jitgrad.nn.modules._walk import Walk
@@ -50,11 +49,7 @@ class Module(State, Walk, Convert):
         for parameter in self.parameters():
             if parameter.grad is None:
                 continue
-            if set_to_none:
-                parameter.grad = None
-            else:
-                with jg.no_grad():
-                    parameter.grad = jg.zeros_like(parameter.grad)
+            parameter.grad = None if set_to_none else parameter.grad.detach().zero_()
 
     def share_memory(self):
         """Not supported: tensors stay in their process."""
