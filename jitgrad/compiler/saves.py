@@ -71,13 +71,16 @@ class Saves:
     def dear(self, v: Value) -> bool:
         """Whether computing a column value again costs more than reading it from cache."""
         w = self.w
-        stack = [v]
+        stack, seen = [v], {v}
         while stack:
             x = stack.pop()
             if x.kind in ("gather", "matmul") or (x.kind == "map" and costly(x)):
                 return True
             for a in x.inputs:
                 y = a.value
-                if y in w.members and y.kind != "reduce" and w.level(w.group.place[y]) == "col":
+                if y in seen or y not in w.members or y.kind == "reduce":
+                    continue
+                seen.add(y)
+                if w.level(w.group.place[y]) == "col":
                     stack.append(y)
         return False
