@@ -4,7 +4,7 @@ Run `python examples/tour.py`; nothing of it is computed before the last stage.
 """
 
 import jitgrad as torch
-from jitgrad.debug.explain import explain, timings
+from jitgrad.debug.explaining import explain, timings
 
 
 def main():

@@ -3,7 +3,7 @@
 Entry: `explain`, `eject`. May import: everything below it.
 """
 
-from jitgrad.debug.eject import eject
-from jitgrad.debug.explain import Explanation, explain
+from jitgrad.debug.ejecting import eject
+from jitgrad.debug.explaining import Explanation, explain
 
 __all__ = ["Explanation", "eject", "explain"]

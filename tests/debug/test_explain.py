@@ -9,7 +9,7 @@ import jitgrad as jg
 from jitgrad.compiler import schedule as schedules
 from jitgrad.compiler import snapshot
 from jitgrad.compiler.header import headed
-from jitgrad.debug.explain import waiting
+from jitgrad.debug.explaining import waiting
 from jitgrad.runtime import sources
 
 

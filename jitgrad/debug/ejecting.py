@@ -21,7 +21,7 @@ import numpy as np
 
 from jitgrad.compiler.header import headed
 from jitgrad.compiler.kernel import Spec
-from jitgrad.debug.explain import waiting
+from jitgrad.debug.explaining import waiting
 from jitgrad.frontend.pending import kept
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.runtime import flush, trace
