@@ -70,6 +70,7 @@ class Fusion:
     # -- the walk -------------------------------------------------------------------------------
 
     def run(self) -> list[Group]:
+        stored = self._stored_uses()
         for v in self.graph.values:
             if v not in self.live or v.kind in ("leaf", "const", "scalar", "iota", "empty"):
                 continue
@@ -77,7 +78,7 @@ class Fusion:
                 continue
             if v.kind == "combine" and self.short(v.inputs[0].value):
                 v.inputs = v.inputs[0].value.inputs
-            if v in self.trivial and v not in self.outputs and not self._stored_use(v):
+            if v in self.trivial and v not in self.outputs and v not in stored:
                 continue
             self.place(v)
         return self.ordered()
@@ -94,20 +95,20 @@ class Fusion:
         flat = all(t in ("1", "c", "u") for t in access.tags())
         return flat and len(group.place[access.value]) < len(group.domain)
 
-    def _stored_use(self, v: Value) -> bool:
-        """Whether some reader needs the value in memory."""
-        return any(
-            a.value is v
-            and (
-                w.kind in ("matmul", "routine")
-                or (w.kind == "gather" and k == 0)
-                or (w.kind == "alias")
-                or a.injection() is None
-            )
+    def _stored_uses(self) -> set[Value]:
+        """Trivial values that some reader needs in memory."""
+        return {
+            a.value
             for w in self.graph.values
             if w in self.live
             for k, a in enumerate(w.inputs)
-        )
+            if a.value in self.trivial
+            and (
+                w.kind in ("matmul", "routine", "alias")
+                or (w.kind == "gather" and k == 0)
+                or a.injection() is None
+            )
+        }
 
     def place(self, v: Value) -> None:
         """Put `v` into the best group it may join, or into a new one."""
@@ -140,9 +141,10 @@ class Fusion:
             group = self.of.get(w)
             if group is not None:
                 out[group.id] = group
+            elif w.kind == "alias":  # the stores of the last write wait for those before
+                stack.extend(w.after)
             else:
                 stack.extend(a.value for a in w.inputs)
-                stack.extend(w.after)
         return list(out.values())
 
     def candidates(self, v: Value) -> list[Group]:

@@ -63,6 +63,10 @@ class Schedule:
         return sum(not s.combine for s in self.steps)
 
 
+# A step, the groups in it, and the groups that these need.
+_Members = tuple[Step, set[Group], set[Group]]
+
+
 def build(snap: Snapshot, fuse: bool = True) -> Schedule:
     """Lower, fuse, write."""
     graph = lower(snap)
@@ -71,13 +75,13 @@ def build(snap: Snapshot, fuse: bool = True) -> Schedule:
     groups = fusion.run()
     stored = stored_values(fusion, groups)
     inline = {v for v in fusion.trivial if v not in fusion.of}
-    steps: list[tuple[Step, set[Group]]] = []
+    steps: list[_Members] = []
     for g in groups:
         kernel = write(g, stored, inline)
         kernel.combine = kernel.combine or over_rows(g, groups)
-        sources = sorted({v.source for v in g.values})
-        add_step(steps, g, kernel, sources, fusion)
-    order = [s for s, _ in steps]
+        needs = {p for v in g.values for p in fusion.needs(v)}
+        add_step(steps, g, kernel, needs)
+    order = [s for s, _, _ in steps]
     first, last = uses(order, graph.outputs)
     buffers = list(first)
     return Schedule(
@@ -118,29 +122,21 @@ def stored_values(fusion: Fusion, groups: list[Group]) -> set[Value]:
     return out
 
 
-def add_step(
-    steps: list[tuple[Step, set[Group]]],
-    group: Group,
-    kernel: Kernel,
-    sources: list[int],
-    fusion: Fusion,
-) -> None:
+def add_step(steps: list[_Members], group: Group, kernel: Kernel, needs: set[Group]) -> None:
     """A new step, or one more segment of an earlier step of the same source."""
-    needs = {p for v in group.values for p in fusion.needs(v)}
-    for i, (step, members) in enumerate(steps):
+    sources = sorted({v.source for v in group.values})
+    for i, (step, members, before) in enumerate(steps):
         if step.name != kernel.name or kernel.combine or members & needs:
             continue
-        later = steps[i + 1 :]
-        if any(
-            members & {p for g in gs for v in g.values for p in fusion.needs(v)} for _, gs in later
-        ):
+        if any(members & later for _, _, later in steps[i + 1 :]):
             continue
         step.kernels.append(kernel)
         step.sources.append(sources)
         members.add(group)
+        before |= needs
         steps.append(steps.pop(i))
         return
-    steps.append((Step([kernel], [sources]), {group}))
+    steps.append((Step([kernel], [sources]), {group}, needs))
 
 
 def uses(steps: list[Step], outputs: list[Value]) -> tuple[dict[Value, int], dict[Value, int]]:
