@@ -88,7 +88,22 @@ class _Call(Edge):
                 f"{self.label}: backward returned {len(results)} gradients for "
                 f"{len(self.inputs)} inputs"
             )
+        for k, (x, edge) in enumerate(zip(results, self.inputs, strict=False)):
+            if x is not None and edge is not None:
+                self._check(k, x, edge.shape)
         return tuple(x if x is None or create else node_of(x) for x in results)
+
+    def _check(self, k: int, x: Any, shape: Any) -> None:
+        """A gradient is a Tensor to which its input broadcasts."""
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{self.label}: backward returned {type(x).__name__} as gradient {k}")
+        have = tuple(x.shape)
+        tail = have[len(have) - len(shape) :]
+        if len(have) < len(shape) or any(n not in (1, m) for n, m in zip(shape, tail, strict=True)):
+            raise RuntimeError(
+                f"{self.label}: backward returned a gradient of shape {have} for input {k} of "
+                f"shape {tuple(shape)}"
+            )
 
     def release(self) -> None:
         self.context._freed = True

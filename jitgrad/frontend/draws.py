@@ -241,6 +241,11 @@ def multinomial(
         points = draw("uniform", shape, x._dtype, generator)
         below = ops.le(edges.unsqueeze(-2), points.unsqueeze(-1)).sum(-1)
         return below.clamp(max=x._shape[-1] - 1)
+    if num_samples > x._shape[-1]:
+        raise RuntimeError(
+            f"multinomial: cannot draw {num_samples} samples without replacement from the "
+            f"{x._shape[-1]} weights of a tensor of shape {tuple(x._shape)}"
+        )
     # The largest of weights / exponential draws are a sample without replacement.
     noise = -ops.log(draw("uniform", x._shape, x._dtype, generator) + 1e-38)
     return (x / noise).topk(num_samples, -1).indices

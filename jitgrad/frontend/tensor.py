@@ -6,6 +6,7 @@ Entry: `Tensor`. Imports: ir, runtime (through `pending`).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -214,7 +215,15 @@ class Tensor(Host):
         capture = local.state.capture
         if capture is not None:
             capture.grad_box(self)
-        return None if self._box is None else self._box.value
+        if self._box is None:
+            if not self.is_leaf:
+                warnings.warn(
+                    f"grad: a Tensor of shape {tuple(self._shape)} that is not a leaf gets no "
+                    ".grad from backward(); call retain_grad() on it first, or read the leaf's",
+                    stacklevel=2,
+                )
+            return None
+        return self._box.value
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:

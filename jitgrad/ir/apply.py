@@ -93,13 +93,18 @@ def broadcast_shapes(op: str, *shapes: Shape) -> Shape:
     return tuple(out)
 
 
+# What stands for arithmetic on bools.
+_INSTEAD = {"neg": "; invert a mask with ~", "sub": "; use ^ for what differs, or .int() first"}
+
+
 def compute_dtype(op: Op, dims: list[DType], zeros: list[DType], numbers: list[DType]) -> DType:
     """The dtype operands of an elementwise op are cast to before it runs."""
     common = dt.result_type(dims, zeros, numbers)
     if op.promote == "float" and common.kind != "f":
         common = default_float()
     if not op.supports(common):
-        raise RuntimeError(f"{op.name}: not defined for {common}")
+        hint = _INSTEAD.get(op.name, "") if common is dt.bool_ else ""
+        raise RuntimeError(f"{op.name}: not defined for {common}{hint}")
     return common
 
 

@@ -42,9 +42,11 @@ def _matmul_shape(a, b):
         raise RuntimeError(
             f"matmul: shapes {tuple(a)} and {tuple(b)}: two matrices or two equal stacks of them"
         )
-    if a[-1] != b[-2] or a[:-2] != b[:-2]:
-        why = f"{a[-1]} != {b[-2]}" if a[-1] != b[-2] else "batch axes differ"
-        raise RuntimeError(f"matmul: inner sizes differ: {tuple(a)} @ {tuple(b)}, {why}")
+    shapes = f"{tuple(a)} @ {tuple(b)}"
+    if a[-1] != b[-2]:
+        raise RuntimeError(f"matmul: inner sizes differ: {shapes}, {a[-1]} != {b[-2]}")
+    if a[:-2] != b[:-2]:
+        raise RuntimeError(f"matmul: batch axes differ: {shapes}, {a[:-2]} != {b[:-2]}")
     return (*a[:-1], b[-1])
 
 

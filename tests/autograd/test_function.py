@@ -108,3 +108,40 @@ def test_spare_gradients_may_be_none():
     x, _ = pair()
     Spare.apply(x).sum().backward()
     assert x.grad.tolist() == [2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "wrong, error, text",
+    [
+        (lambda g: g[:1], RuntimeError, r"shape \(1,\) for input 0 of shape \(2,\)"),
+        (lambda g: g.reshape(2, 1), RuntimeError, r"shape \(2, 1\) for input 0 of shape \(2,\)"),
+        (lambda g: 1.0, TypeError, "backward returned float as gradient 0"),
+    ],
+)
+def test_a_gradient_that_does_not_fit_is_refused(wrong, error, text):
+    class Unfit(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return wrong(g)
+
+    with pytest.raises(error, match=text):
+        Unfit.apply(pair()[0]).sum().backward()
+
+
+def test_a_gradient_over_broadcast_axes_is_summed():
+    class Wide(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g.expand(3, 2).double()
+
+    x, _ = pair()
+    Wide.apply(x).sum().backward()
+    assert x.grad.tolist() == [3.0, 3.0] and x.grad.dtype is jg.float32

@@ -160,7 +160,7 @@ def test_index_out_of_range(target):
     "call, error, text",
     [
         (lambda x, t: F.cross_entropy(x, t[:1]), ValueError, "batch_size"),
-        (lambda x, t: F.cross_entropy(x, t.float()), RuntimeError, "expected scalar type Long"),
+        (lambda x, t: F.cross_entropy(x, t.float()), RuntimeError, "class indices in int64, not"),
         (lambda x, t: F.cross_entropy(x, t.unsqueeze(0)), RuntimeError, "Expected target"),
         (lambda x, t: F.cross_entropy(x, t, jg.ones(2)), RuntimeError, "all 3 classes"),
         (lambda x, t: F.cross_entropy(x, t, label_smoothing=2), RuntimeError, "label_smoothing"),

@@ -94,12 +94,14 @@ def _check_shapes(input, target, weight):
             )
         if given and given[0] != expected[0]:
             raise ValueError(
-                f"Expected input batch_size ({expected[0]}) to match "
-                f"target batch_size ({given[0]})."
+                f"Expected input batch_size ({expected[0]}) to match target batch_size "
+                f"({given[0]}): input {tuple(input.shape)}, target {tuple(given)}"
             )
         raise RuntimeError(f"Expected target size {expected}, got {given}")
     if target.dtype not in (jg.int64, jg.uint8):
-        raise RuntimeError(f"expected scalar type Long but found {target.dtype}")
+        raise RuntimeError(
+            f"cross_entropy: expected a target of class indices in int64, not {target.dtype}"
+        )
     if weight is not None and list(weight.shape) != [_classes(input)]:
         raise RuntimeError(
             f"weight tensor should be defined either for all {_classes(input)} classes or no "

@@ -10,6 +10,11 @@ def linear(input, weight, bias=None):
     >>> linear(jg.ones(1, 3), jg.ones(2, 3), jg.ones(2)).tolist()
     [[4.0, 4.0]]
     """
+    if weight.ndim == 2 and input.shape[-1:] != weight.shape[1:]:
+        raise RuntimeError(
+            f"linear: an input of shape {tuple(input.shape)} does not end in the "
+            f"{weight.shape[1]} features that a weight of shape {tuple(weight.shape)} takes"
+        )
     output = input.matmul(weight.t())
     return output if bias is None else output + bias
 

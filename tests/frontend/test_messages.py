@@ -1,0 +1,48 @@
+"""Wrong programs are told the operation, the shapes or dtypes, and the reason."""
+
+import warnings
+
+import pytest
+
+import jitgrad as torch
+from jitgrad import nn
+from jitgrad.nn import functional as F
+
+WRONG = {
+    "bool-neg": (lambda: -torch.ones(2).bool(), r"neg: .*bool; invert a mask with ~"),
+    "bool-sub": (lambda: torch.ones(2).bool() - torch.ones(2).bool(), r"sub: .*bool; use \^"),
+    "linear": (lambda: nn.Linear(3, 4)(torch.ones(5, 2)), r"linear: .*\(5, 2\).* 3 .*\(4, 3\)"),
+    "linear-0d": (lambda: nn.Linear(3, 4)(torch.tensor(1.0)), r"linear: .*\(\).* 3 .*\(4, 3\)"),
+    "bmm": (
+        lambda: torch.bmm(torch.ones(2, 3, 4), torch.ones(3, 4, 5)),
+        r"matmul: batch axes differ: \(2, 3, 4\) @ \(3, 4, 5\), \(2,\) != \(3,\)",
+    ),
+    "multinomial": (
+        lambda: torch.multinomial(torch.ones(2), 3),
+        r"multinomial: cannot draw 3 samples without replacement from the 2 weights",
+    ),
+    "target": (
+        lambda: F.cross_entropy(torch.ones(2, 3), torch.ones(2, dtype=torch.int32)),
+        r"cross_entropy: .*int64, not jitgrad.int32",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_message_says_why(name):
+    run, text = WRONG[name]
+    with pytest.raises(RuntimeError, match=text):
+        run()
+
+
+def test_reading_the_gradient_of_a_result_warns():
+    x = torch.ones(2, requires_grad=True)
+    y = x * 2
+    with pytest.warns(UserWarning, match=r"shape \(2,\).*retain_grad") as seen:
+        assert y.grad is None
+    assert seen[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert x.grad is None
+        y.retain_grad()
+        assert y.grad is None
