@@ -7,7 +7,17 @@ from jitgrad.frontend.composing import composed
 from jitgrad.frontend.indexing import checked_index
 from jitgrad.frontend.methods import FUNCTIONS
 from jitgrad.frontend.pending import flush_all, soft_flush
+from jitgrad.frontend.recovery import undo
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.frontend.types import slot
 
-__all__ = ["FUNCTIONS", "Tensor", "checked_index", "composed", "flush_all", "slot", "soft_flush"]
+__all__ = [
+    "FUNCTIONS",
+    "Tensor",
+    "checked_index",
+    "composed",
+    "flush_all",
+    "slot",
+    "soft_flush",
+    "undo",
+]

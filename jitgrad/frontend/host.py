@@ -99,7 +99,10 @@ class Host(Base):
     def __bool__(self) -> bool:
         if self.numel() != 1:
             kind = "no values" if self.numel() == 0 else "more than one value"
-            raise RuntimeError(f"bool: Boolean value of Tensor with {kind} is ambiguous")
+            raise RuntimeError(
+                f"bool: Boolean value of Tensor with {kind} is ambiguous (shape "
+                f"{tuple(self._shape)}); use any() or all()"
+            )
         return bool(self._number("bool"))
 
     def __int__(self) -> int:

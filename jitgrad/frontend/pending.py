@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import ref
 
+from jitgrad.frontend.recovery import recover
 from jitgrad.frontend.state import Place, State, local, site
 from jitgrad.ir.node import Node, walk
 from jitgrad.ir.site import Site
@@ -92,12 +93,17 @@ def soft_flush() -> None:
 
 
 def _flush_live(state: State) -> None:
-    nodes = {id(s.node): s.node for s in _live(state)}
+    storages = _live(state)
+    nodes = {id(s.node): s.node for s in storages}
     state.pending.clear()
     state.limit = 1024
     state.recorded = 0
     state.epoch += 1
-    flush(nodes.values())
+    try:
+        flush(nodes.values())
+    except BaseException as error:  # Ctrl-C too
+        recover(state, storages, error)
+        raise
 
 
 def sweep(state: State) -> None:
@@ -144,4 +150,8 @@ def read(node: Node, why: str) -> None:
         reads[why, where[0], where[1]] += 1
         for observe in observers:
             observe(why, where)
-    flush([node])
+    try:
+        flush([node])
+    except BaseException as error:  # Ctrl-C too
+        recover(local.state, _live(local.state), error)
+        raise

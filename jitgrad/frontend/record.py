@@ -19,6 +19,7 @@ from jitgrad.frontend.operands import (
     conform,
     dtypes_of,
 )
+from jitgrad.frontend.recovery import recover
 from jitgrad.frontend.rules import rule_for
 from jitgrad.frontend.state import Place, State, local, place, rebound, site
 from jitgrad.frontend.storage import Storage, Track, View
@@ -134,7 +135,7 @@ def finished(state: State, here: Place | None, node: Node, edge: Any, depth: int
     storage.edge = edge
     storage.version = 0
     storage.depth = depth
-    storage.external = None
+    storage.external = storage.settled = None
     t = new(tensor_class)
     t._storage = t._track = storage
     t._view = t._box = None
@@ -147,7 +148,11 @@ def finished(state: State, here: Place | None, node: Node, edge: Any, depth: int
 def _recorded(state: State, here: Place | None, storage: Storage, depth: int) -> None:
     if state.eager:
         if not state.forced:
-            pending.flush((storage.node,))  # type: ignore[arg-type]
+            try:
+                pending.flush((storage.node,))  # type: ignore[arg-type]
+            except Exception as error:
+                recover(state, [storage], error)
+                raise
         return
     waiting = state.pending
     waiting.append(ref(storage))

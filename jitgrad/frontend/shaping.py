@@ -59,7 +59,9 @@ def _fill_in(name: str, shape: tuple[int, ...], new: tuple[int, ...]) -> tuple[i
         if new.count(-1) > 1:
             raise RuntimeError(f"{name}: only one dimension can be inferred, got {new}")
         if rest == 0 or total % rest:
-            raise RuntimeError(f"{name}: shape '{list(new)}' is invalid for input of size {total}")
+            raise RuntimeError(
+                f"{name}: shape '{list(new)}' is invalid for input of size {total} (shape {shape})"
+            )
         new = tuple(total // rest if n == -1 else n for n in new)
     if math.prod(new) != total or any(n < 0 for n in new):
         raise RuntimeError(
@@ -133,7 +135,12 @@ def ravel(self: Any) -> Any:
 def permute(self: Any, *dims: Any) -> Any:
     """The axes in another order."""
     n = len(self._shape)
-    order = tuple(axis_of("permute", d, n) for d in _sizes(dims))
+    dims = _sizes(dims)
+    if len(dims) != n:
+        raise RuntimeError(
+            f"permute: {len(dims)} dims {dims} for shape {self._shape}, which has {n}"
+        )
+    order = tuple(axis_of("permute", d, n) for d in dims)
     if sorted(order) != list(range(n)):
         raise RuntimeError(
             f"permute: dims {order} do not name each of the {n} axes of shape {self._shape} once"

@@ -32,10 +32,11 @@ class Storage:
     """A value Node and its Edge; also the `Track` of the Tensor that made it.
 
     `version` counts writes. `depth` is how many pending ops lie below the value. `external` is the
-    NumPy array that holds the values instead of a node.
+    NumPy array that holds the values instead of a node. `settled` refers weakly to the node with
+    the values from before the writes that are pending; see `recovery`.
     """
 
-    __slots__ = ("__weakref__", "depth", "edge", "external", "node", "version")
+    __slots__ = ("__weakref__", "depth", "edge", "external", "node", "settled", "version")
 
     def __init__(self, node: Node | None, edge: Any = None, external: Any = None) -> None:
         self.node = node
@@ -43,6 +44,7 @@ class Storage:
         self.version = 0
         self.depth = 0
         self.external = external
+        self.settled: Any = None
 
     @property
     def shape(self) -> Shape:

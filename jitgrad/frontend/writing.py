@@ -6,6 +6,7 @@ Entry: `put`, `written_edge`. Imports: ir.
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -31,7 +32,10 @@ def put(storage: Storage, chain: Chain, value: Node, site: Any) -> None:
             return
         pending.flush((value,))
         np.copyto(numpy_view(storage.external, chain), value.array())
-    elif not chain:
+        return
+    if base.realised:
+        storage.settled = ref(base)
+    if not chain:
         storage.node = value
     else:
         back = invert(chain, base.shape)

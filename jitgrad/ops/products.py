@@ -29,7 +29,12 @@ def matmul(x: Value, y: Value) -> Value:
         x = reshape(x, shape=(1, *a))
     if len(b) == 1:
         y = reshape(y, shape=(*b, 1))
-    batch = broadcast_shapes("matmul", tuple(x.shape)[:-2], tuple(y.shape)[:-2])
+    try:
+        batch = broadcast_shapes("matmul", tuple(x.shape)[:-2], tuple(y.shape)[:-2])
+    except RuntimeError:
+        raise RuntimeError(
+            f"matmul: the axes before the last two do not broadcast: {a} @ {b}"
+        ) from None
     out = _stacks(x, y, batch)
     rows, columns = a[-2:-1], b[-1:] if len(b) > 1 else ()
     want = (*batch, *rows, *columns)

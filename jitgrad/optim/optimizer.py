@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import jitgrad as jg
-from jitgrad.frontend import flush_all
+from jitgrad.frontend import flush_all, undo
 from jitgrad.frontend.hostscalar import host, refuse, watch
 from jitgrad.optim.param_group import ParamGroup
 from jitgrad.optim.state import StateDict
@@ -135,8 +135,24 @@ class Optimizer(StateDict):
                 self._update(param, grad, self.state[param], group, numbers)
         for hook in list(self._step_post_hooks.values()):
             hook(self, args, kwargs)
-        flush_all()
+        try:
+            flush_all()
+        except Exception:
+            self._undo(work)
+            raise
         return loss
+
+    def _undo(self, work):
+        """Take back a step that could not be computed, all of it."""
+        undo([param for param, _ in work])
+        for param, _ in work:
+            state = self.state[param]
+            state["step"] -= 1
+            if state["step"]:
+                undo([v for v in state.values() if isinstance(v, jg.Tensor)])
+            else:
+                del self.state[param]  # its first step made it
+        self._steps -= 1
 
     def _work(self):
         """(parameter, number of its group) wherever there is a gradient; makes missing state."""

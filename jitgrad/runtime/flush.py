@@ -19,7 +19,7 @@ from jitgrad.ir.apply import realise
 from jitgrad.ir.node import Node, walk
 from jitgrad.runtime import build, misses, switches, threads, trace
 from jitgrad.runtime.bind import Bound
-from jitgrad.runtime.errors import raise_failure
+from jitgrad.runtime.errors import not_built, raise_failure
 from jitgrad.runtime.stats import counts
 
 CUT = 1024  # nodes in one schedule
@@ -43,7 +43,10 @@ class Program:
         self.number = next(_numbers)  # of its plans; an id could come again
         self.schedule = schedules.build(snap, switches.fuse())
         kernels = [step.kernels[0] for step in self.schedule.steps]
-        self.functions = build.get_many(kernels)
+        try:
+            self.functions = build.get_many(kernels)
+        except build.CompileError as error:
+            raise not_built(error, self.schedule, snap.nodes) from error
         self.kernels, self.steps = self.schedule.kernel_count, len(self.schedule.steps)
         counts.schedules += 1
         seconds = time.perf_counter() - start

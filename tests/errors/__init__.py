@@ -1,0 +1,1 @@
+"""Wrong programs and the messages about them. `python -m tests.errors` prints them."""
