@@ -175,6 +175,7 @@ View = tuple[Shape, tuple[int, ...], int]  # shape, strides, offset (elements)
 def replay(view: View, steps: Sequence[tuple[str, tuple[Any, ...]]]) -> View:
     """Numbers of a chain of view steps over memory."""
     shape, strides, offset = view
+    memory = 0 not in shape
     for name, attrs in steps:
         if name == "permute":
             order = attrs[0]
@@ -189,8 +190,9 @@ def replay(view: View, steps: Sequence[tuple[str, tuple[Any, ...]]]) -> View:
             shape = attrs[0]
         else:
             starts, jumps, sizes = attrs
-            if 0 not in sizes:  # an empty view stays where it is, inside its memory
-                offset += sum(a * s for a, s in zip(starts, strides, strict=True))
+            if memory:  # an empty axis may start at its end, outside of the memory
+                moved = zip(starts, strides, sizes, strict=True)
+                offset += sum(a * s for a, s, n in moved if n)
             strides = tuple(k * s for k, s in zip(jumps, strides, strict=True))
             shape = sizes
     return shape, strides, offset

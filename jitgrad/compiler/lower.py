@@ -274,7 +274,7 @@ class Lowering:
         value, moves = self.alias[source]
         dims = self.dims[source]
         rank = len(dims)
-        axes = [a for a in node.attrs[0] if dims[a] != ONE]
+        axes = [a for a in sorted(node.attrs[0]) if dims[a] != ONE]
         kept = [a for a in range(rank) if dims[a] != ONE and a not in axes]
         name = node.op.name
         if not axes:

@@ -6,6 +6,8 @@ The tree is fixed by (shape, axes, dtype) alone, so a value never depends on fus
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from jitgrad.ir import dtype as dt
@@ -122,7 +124,8 @@ def all_(x, *, axes):
 def _arg(numpy):
     def oracle(x, axes):
         kept = [i for i in range(x.ndim) if i not in axes]
-        moved = x.transpose(kept + list(axes)).reshape([x.shape[i] for i in kept] + [-1])
+        count = math.prod(x.shape[i] for i in axes)
+        moved = x.transpose(kept + sorted(axes)).reshape([x.shape[i] for i in kept] + [count])
         return numpy(moved, -1).reshape(_kept(x.shape, axes))
 
     return oracle
