@@ -13,7 +13,7 @@ demo: $(VENV)/.installed-plot
 	$(PY) -m jitgrad demo $(ARGS)
 
 test: $(VENV)/.installed-test
-	$(PY) -m pytest -m "not slow" $(ARGS)
+	$(PY) -m pytest -m "not slow" -n auto --dist loadfile $(ARGS)
 
 test-all: $(VENV)/.installed-test
 	$(PY) -m pytest --timeout=7200 $(ARGS)
