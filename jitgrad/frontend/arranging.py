@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from jitgrad import ops
 from jitgrad.frontend.composing import composed
-from jitgrad.frontend.creation import zeros
+from jitgrad.frontend.creation import tensor, zeros
 from jitgrad.frontend.indexing import checked_index
 from jitgrad.frontend.record import Base, cast, general
 from jitgrad.frontend.shaping import axis_of, expand, reshape, unsqueeze
@@ -132,15 +134,35 @@ def tile(input: Any, *dims: Any) -> Any:
     return repeat(input, (1,) * (len(input._shape) - len(counts)) + counts)
 
 
-def repeat_interleave(input: Any, repeats: int, dim: Any = None) -> Any:
-    """Each element `repeats` times in a row along `dim` (None: of all, flat)."""
-    if not isinstance(repeats, int):
-        raise NotImplementedError("repeat_interleave: repeats must be a number")
+def repeat_interleave(input: Any, repeats: Any, dim: Any = None) -> Any:
+    """Each element `repeats` times in a row along `dim` (None: of all, flat).
+
+    A Tensor of repeats, one for each element, is looked at: the shape depends on it.
+    """
     x = reshape(input, -1) if dim is None else input
     axis = axis_of("repeat_interleave", 0 if dim is None else dim, len(x._shape))
     shape = x._shape
+    if not isinstance(repeats, int):
+        return index_select(x, axis, _repeated(repeats, shape[axis]))
     wide = expand(unsqueeze(x, axis + 1), (*shape[: axis + 1], repeats, *shape[axis + 1 :]))
     return reshape(wide, (*shape[:axis], shape[axis] * repeats, *shape[axis + 1 :]))
+
+
+def _repeated(repeats: Any, size: int) -> Any:
+    """0, 1, ... size - 1, each as often as `repeats` says."""
+    if repeats._dtype not in (dt.int32, dt.int64):
+        raise RuntimeError(
+            f"repeat_interleave: repeats must be int32 or int64, not {repeats._dtype}"
+        )
+    counts = repeats._values("repeat_interleave by a Tensor")
+    if counts.ndim > 1 or counts.size not in (1, size):
+        raise RuntimeError(
+            f"repeat_interleave: repeats of shape {counts.shape} do not match the {size} elements "
+            "of the axis"
+        )
+    if (counts < 0).any():
+        raise RuntimeError("repeat_interleave: repeats must not be negative")
+    return tensor(np.repeat(np.arange(size), np.broadcast_to(counts, (size,))))
 
 
 def roll(input: Any, shifts: Any, dims: Any = None) -> Any:

@@ -90,9 +90,9 @@ class Host(Base):
 
     def _number(self, why: str) -> Any:
         if self.numel() != 1:
-            raise RuntimeError(
-                f"{why}: a Tensor with {self.numel()} elements (shape {tuple(self._shape)}) cannot "
-                "be converted to Scalar"
+            raise ValueError(
+                f"{why}: only a Tensor of one element can be converted to a Python number, not "
+                f"one of shape {tuple(self._shape)}"
             )
         return self._values(why).item()
 

@@ -46,3 +46,9 @@ def test_reading_the_gradient_of_a_result_warns():
         assert x.grad is None
         y.retain_grad()
         assert y.grad is None
+
+
+@pytest.mark.parametrize("kind", [int, float, complex])
+def test_only_one_element_is_a_number(kind):
+    with pytest.raises(ValueError, match=rf"{kind.__name__}: .* one of shape \(2,\)"):
+        kind(torch.ones(2))
