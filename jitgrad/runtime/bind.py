@@ -296,10 +296,12 @@ class Bound:
         if self.arena_bytes:
             arena = pool.alloc(self.arena_bytes)
             words[self.temp_words] = self.temp_offsets + arena.ptr
-        for word, i in self.scalars:
-            node = nodes[i]
-            dtype = node.dtype
-            self.typed[dtype.suffix][word * (8 // dtype.itemsize)] = node.data
+        if self.scalars:
+            with np.errstate(over="ignore"):  # 1e300 is inf in float32
+                for word, i in self.scalars:
+                    node = nodes[i]
+                    dtype = node.dtype
+                    self.typed[dtype.suffix][word * (8 // dtype.itemsize)] = node.data
         for word, i, k in self.slots:
             words[word] = np.int64(np.uint64(nodes[i].attrs[k] & 0xFFFFFFFFFFFFFFFF))
         failure = self.program.run() if launch is None else self.by(launch, nodes)
