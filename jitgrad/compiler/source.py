@@ -25,6 +25,7 @@ ROWS = 64  # rows of a chunk of a column reduction
 BLOCK = 128  # columns of a unit of a column reduction
 RUN = 256  # elements of a draw that a flat kernel fills at once
 LEVELS = 40  # of the stack that combines chunks pairwise
+DEEP = 32  # values of an expression after which the rest of it is written first
 TAB = "    "
 
 _BYTES = {"f32": 4, "f64": 8, "i8": 1, "i16": 2, "i32": 4, "i64": 8, "u8": 1, "b1": 1}
@@ -75,6 +76,7 @@ class Writer:
         self.filled: Filled | None = None
         self.draws: dict[Value, str] = {}  # scratch that holds a draw's elements
         self.stage_now = 0
+        self.depth = 0  # of the expression that is written
         self.cost = 0
 
     # -- names and parameters -------------------------------------------------------------------
@@ -246,7 +248,7 @@ class Writer:
         name = self.recall(key)
         if name is not None:
             return name
-        if v in self.saved and level == "col" and self.nest.stage[v] < self.stage_now:
+        if self.in_scratch(v, level):
             name = self.fresh(v.op + "_")
             truth = " != 0" if v.dtype.kind == "b" else ""
             self.put(f"{name} = {self.saved[v]}[{self.column()}]{truth}", "col")
@@ -256,10 +258,37 @@ class Writer:
             if v.attrs not in axis:
                 return self.constant(0, v.dtype)
             return self.nest.variable(at[axis.index(v.attrs)])
+        if self.depth == DEEP:
+            self.ahead(v, at)
+        self.depth += 1
         text = self.expression(v, at)
+        self.depth -= 1
         name = self.fresh(_stem(v))
         self.put(f"{name} = {text}", level)
         return self.remember(key, level, name)
+
+    def in_scratch(self, v: Value, level: str) -> bool:
+        """Whether an earlier stage has kept the value for the current column."""
+        return v in self.saved and level == "col" and self.nest.stage[v] < self.stage_now
+
+    def ahead(self, v: Value, at: tuple[int, ...]) -> None:
+        """Write what a long expression needs first, so that writing it never recurses deeply."""
+        below: set[tuple[Value, tuple[int, ...]]] = set()
+        stack = [(v, at)]
+        while stack:
+            w, where = stack.pop()
+            if w.kind != "map" or self.in_scratch(w, self.level(where)):
+                continue
+            for a in w.inputs:
+                if a.value in self.members or self.nest.inline(a.value):
+                    place = self.nest.carried(a, where)
+                    assert place is not None, "an in-kernel value is read in place"
+                    key = (a.value, place)
+                    if a.value.kind == "map" and key not in below and self.recall(key) is None:
+                        below.add(key)
+                        stack.append(key)
+        for w, where in sorted(below, key=lambda key: key[0].id):
+            self.value(w, where)
 
     def expression(self, v: Value, at: tuple[int, ...]) -> str:
         if v.kind == "random":

@@ -189,3 +189,15 @@ def test_schedules_of_large_graphs_are_made_in_time(graph):
     start = time.thread_time()
     schedule.build(snapshot.take(graph(800)))
     assert time.thread_time() - start < 4
+
+
+def test_a_deep_caller_can_compute_a_long_expression(monkeypatch):
+    def under(frames, fn):
+        return under(frames - 1, fn) if frames else fn()
+
+    x = normal(4)
+    for k in range(90):
+        x = R["abs"](x) if k % 3 else x * 0.75
+    check(monkeypatch, x)
+    roots = copy([x + 1])
+    under(600, lambda: schedule.build(snapshot.take(roots)))
