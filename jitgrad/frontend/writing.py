@@ -14,7 +14,7 @@ from jitgrad.frontend import pending
 from jitgrad.frontend.rules import UNUSED, Rule, rule_for
 from jitgrad.frontend.state import local
 from jitgrad.frontend.storage import Storage
-from jitgrad.frontend.tape import Edge
+from jitgrad.frontend.tape import Edge, Leaf, passing
 from jitgrad.frontend.views import Chain, invert, numpy_view, replay
 from jitgrad.ir.dtype import DType
 from jitgrad.ir.node import Node, Shape
@@ -55,6 +55,9 @@ def written_edge(
 ) -> Edge | None:
     """The history of a storage of `shape` after a write: of what stayed and of the value."""
     if not chain:
+        if type(value) is Leaf:  # what was written to is a copy of the leaf, no leaf itself
+            value = passing(value, shape, dtype)
+            value.label, value.site = "copy", site
         return value or Edge("fill", _NOTHING, (old,), (), shape, dtype, site)
     stays = old is not None and invert(chain, shape) is None
     wanted = stays * 1 | (value is not None) * 2

@@ -20,6 +20,11 @@ def floating(dtype):
     return dtype if np.dtype(dtype).kind == "f" else FLOAT
 
 
+def share(lost, tie):
+    """The slope of one of two operands: none if it lost, half in a tie, else all (nan as well)."""
+    return np.where(lost, 0.0, np.where(tie, 0.5, 1.0))
+
+
 # ---- elementwise: name -> (value, derivative of (x, y) or None)
 
 UNARY = {
@@ -44,8 +49,8 @@ BINARY = {
     "add": (np.add, lambda a, b, y: (1.0, 1.0)),
     "sub": (np.subtract, lambda a, b, y: (1.0, -1.0)),
     "mul": (np.multiply, lambda a, b, y: (b, a)),
-    "maximum": (np.maximum, lambda a, b, y: ((a > b) + (a == b) / 2, (a < b) + (a == b) / 2)),
-    "minimum": (np.minimum, lambda a, b, y: ((a < b) + (a == b) / 2, (a > b) + (a == b) / 2)),
+    "maximum": (np.maximum, lambda a, b, y: (share(a < b, a == b), share(a > b, a == b))),
+    "minimum": (np.minimum, lambda a, b, y: (share(a > b, a == b), share(a < b, a == b))),
     "atan2": (np.arctan2, lambda a, b, y: (b / (a * a + b * b), -a / (a * a + b * b))),
     "floor_divide": (np.floor_divide, None),
     "remainder": (np.remainder, None),

@@ -204,8 +204,9 @@ def compared(program, got, want, slope, runs):
             room = ROOM * np.max([np.nan_to_num(m, nan=np.inf) for m in moved], 0)
             finite = np.abs(value[np.isfinite(value)])
             scale = float(finite.max()) if finite.size else 0.0
-            kind = "float32" if "seen" in name else value.dtype.name  # lists have no dtype
-            room = room + FLOOR.get(kind, 0.0) * (1 + scale)
+            floor = FLOOR["float32" if any_single(program) else "float64"]
+            if value.dtype.kind == "f":
+                room = room + floor * (1 + scale)
             gap = np.abs(have * 1.0 - value * 1.0)
             fine = (gap <= room) | (have == value) | (np.isnan(have * 1.0) & np.isnan(value * 1.0))
             fine |= np.isinf(room)

@@ -50,6 +50,10 @@ class State:
         """A floating variable of at least so many axes."""
         return self.pick(lambda x: is_float(x) and x.v.ndim >= least)
 
+    def outside(self, name):
+        """Whether it is memory that NumPy holds."""
+        return any(np.shares_memory(self.env[name].v, self.env[n].v) for n in self.external)
+
     def choose(self, *options):
         """One of the options."""
         return self.rng.choice(options)
@@ -288,7 +292,7 @@ def view(s):
             s.extra.add("broadcast")
     if n == 2:
         forms.append(f"{v} = {x}.t()")
-        if shape[0] == shape[1]:
+        if shape[0] == shape[1] and not s.outside(x):  # NumPy's memory: not to be written to
             forms.append(f"{v} = {x}.diagonal()")
     if shape[a] > 1:
         w = s.made()
@@ -518,7 +522,7 @@ def read(s):
     x = s.pick()
     if s.env[x].v.ndim == 0 and s.choose(True, False):
         return f"seen.append({x}.item())"
-    if any(np.shares_memory(s.env[x].v, s.env[n].v) for n in s.external):
+    if s.outside(x):
         return f"seen.append({x}.tolist())"  # an array of NumPy's memory changes with it
     return s.choose(f"seen.append({x}.detach().numpy())", f"seen.append({x}.tolist())")
 
