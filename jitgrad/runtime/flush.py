@@ -105,24 +105,18 @@ def pending(nodes: Iterable[Node]) -> list[Node]:
 
 
 def pieces(order: list[Node], roots: list[Node]) -> list[list[Node]]:
-    """Cut a long recorded order: per piece, the nodes that later pieces read."""
-    place = {id(n): i for i, n in enumerate(order)}
-    last = dict.fromkeys(place, 0)
+    """Cut a long recorded order: per piece, its roots and the nodes that later pieces read."""
+    last = {id(n): 0 for n in order}
     for i, node in enumerate(order):
         for x in node.inputs:
             last[id(x)] = i
+    ends = {id(n) for n in roots}
     out = []
     for start in range(0, len(order) - CUT, CUT):
         end = start + CUT
-        wanted = [
-            n
-            for n in order[start:end]
-            if n.inputs and n.op.kind != "movement" and last[id(n)] >= end
-        ]
-        wanted += [
-            source_of(n) for n in order[start:end] if n.op.kind == "movement" and last[id(n)] >= end
-        ]
-        out.append([n for n in wanted if n.inputs or n.op.kind == "random"])
+        piece = order[start:end]
+        read = [source_of(n) for n in piece if last[id(n)] >= end]
+        out.append([*(n for n in piece if id(n) in ends), *(n for n in read if n.inputs)])
     return out
 
 

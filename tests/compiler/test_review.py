@@ -201,3 +201,14 @@ def test_a_deep_caller_can_compute_a_long_expression(monkeypatch):
     check(monkeypatch, x)
     roots = copy([x + 1])
     under(600, lambda: schedule.build(snapshot.take(roots)))
+
+
+def test_wanted_values_all_along_a_long_graph_are_computed_once():
+    a, b, wanted = normal(4), normal(4), []
+    for k in range(2500):
+        a, b = b, a + b if k % 2 else R["abs"](b - a)
+        if k % 5 == 0:
+            wanted.append(b * 0.5)
+    recorded, before = len(walk(wanted)), torch.stats()["nodes"]
+    flush(wanted)
+    assert torch.stats()["nodes"] - before < 1.1 * recorded
