@@ -273,7 +273,7 @@ class Writer:
 
     def ahead(self, v: Value, at: tuple[int, ...]) -> None:
         """Write what a long expression needs first, so that writing it never recurses deeply."""
-        below: set[tuple[Value, tuple[int, ...]]] = set()
+        below: dict[tuple[Value, tuple[int, ...]], None] = {}  # in an order that is always the same
         stack = [(v, at)]
         while stack:
             w, where = stack.pop()
@@ -285,7 +285,7 @@ class Writer:
                     assert place is not None, "an in-kernel value is read in place"
                     key = (a.value, place)
                     if a.value.kind == "map" and key not in below and self.recall(key) is None:
-                        below.add(key)
+                        below[key] = None
                         stack.append(key)
         for w, where in sorted(below, key=lambda key: key[0].id):
             self.value(w, where)
