@@ -6,6 +6,7 @@ Entry: `tensor`, `from_numpy`, `zeros`, `arange`, ... Imports: ir, ops.
 from __future__ import annotations
 
 import math
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,10 @@ def shape_of(name: str, sizes: tuple[Any, ...]) -> tuple[int, ...]:
     if len(sizes) == 1 and not isinstance(sizes[0], (int, np.integer)):
         first = sizes[0]
         sizes = tuple(first.tolist() if isinstance(first, Tensor) and first.ndim else first)
-    shape = tuple(int(n.__index__()) for n in sizes)
+    try:
+        shape = tuple(index(n) for n in sizes)
+    except TypeError:
+        raise TypeError(f"{name}: sizes must be integers, not {sizes}") from None
     if any(n < 0 for n in shape):
         raise RuntimeError(f"{name}: Trying to create tensor with negative dimension: {shape}")
     return shape
@@ -263,6 +267,8 @@ def full(
     check_device(device)
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
+    if not isinstance(fill_value, (int, float, np.number, np.bool_)):
+        raise TypeError(f"full: fill_value must be a number, not {type(fill_value).__name__}")
     dtype = check_dtype("full", dtype) or dt.number_dtype(fill_value, apply.default_float())
     shape = shape_of("full", size if isinstance(size, tuple) else (size,))
     return _filled(shape, fill_value, dtype, requires_grad)

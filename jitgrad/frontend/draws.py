@@ -218,6 +218,7 @@ def normal(
 ) -> Tensor:
     """Normal numbers with the given means and standard deviations."""
     check_device(device)
+    _check_std("normal", std)
     if size is not None:
         shape = shape_of("normal", (size,))
     else:
@@ -251,6 +252,11 @@ def multinomial(
     return (x / noise).topk(num_samples, -1).indices
 
 
+def _check_std(name: str, std: Any) -> None:
+    if not isinstance(std, Base) and std < 0:
+        raise RuntimeError(f"{name}: expects std >= 0, but found std {std}")
+
+
 # ---- in place
 
 
@@ -274,6 +280,7 @@ def _between(u: Any, low: Any, span: Any) -> Any:
 
 def normal_(self: Tensor, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Tensor:
     """Fill with normal numbers."""
+    _check_std("normal_", std)
     z = draw("normal", self._shape, _floating("normal_", self._dtype), generator)
     return _fill(self, "normal_", z * std + mean)
 
@@ -290,6 +297,8 @@ def random_(self: Tensor, from_: int = 0, to: Any = None, *, generator: Any = No
     """Fill with integers in [from, to)."""
     if to is None:
         from_, to = 0, from_ or (1 << 24 if self._dtype.kind == "f" else 127)
+    if from_ >= to:
+        raise RuntimeError(f"random_: expects from < to, but got from = {from_} >= to = {to}")
     bits = draw("random_bits", self._shape, dt.int64, generator)
     return _fill(self, "random_", ops.remainder(bits, to - from_) + from_)
 

@@ -27,6 +27,34 @@ WRONG = {
     ),
 }
 
+NO_VALUES = {
+    "embedding": (
+        lambda: F.embedding(torch.tensor([0.5]), torch.ones(2, 2)),
+        RuntimeError,
+        "embedding: indices must be int64 or int32, not jitgrad.float32",
+    ),
+    "where": (lambda: torch.where(torch.ones(2), 1, 2), RuntimeError, "where: .* bool, not .*32"),
+    "normal": (lambda: torch.normal(0.0, -1.0, (2,)), RuntimeError, "normal: expects std >= 0"),
+    "normal_": (lambda: torch.ones(2).normal_(0, -1), RuntimeError, "normal_: expects std >= 0"),
+    "random_": (lambda: torch.ones(2).random_(3, 1), RuntimeError, "random_: .*3 >= to = 1"),
+    "full": (lambda: torch.full((2,), "a"), TypeError, "full: fill_value must be a number"),
+    "sizes": (lambda: nn.Linear(2.5, 1), TypeError, r"sizes must be integers, not \(1, 2.5\)"),
+}
+
+
+@pytest.mark.parametrize("name", NO_VALUES)
+def test_arguments_are_refused_when_they_are_given(name):
+    run, kind, text = NO_VALUES[name]
+    with pytest.raises(kind, match=text):
+        run()
+
+
+def test_cross_entropy_of_what_is_no_probability_is_nan():
+    loss = F.binary_cross_entropy(
+        torch.tensor([2.0, -1.0, 0.5]), torch.tensor([1.0, 0.0, 1.0]), reduction="none"
+    )
+    assert loss.isnan().tolist() == [True, True, False]
+
 
 @pytest.mark.parametrize("name", WRONG)
 def test_the_message_says_why(name):

@@ -90,7 +90,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
 def binary_cross_entropy(
     input, target, weight=None, size_average=None, reduce=None, reduction="mean"
 ):
-    """-(t log x + (1 - t) log(1 - x)), each logarithm at least -100.
+    """-(t log x + (1 - t) log(1 - x)), each logarithm at least -100; nan for x outside [0, 1].
 
     >>> import jitgrad as jg
     >>> round(binary_cross_entropy(jg.tensor([0.5]), jg.ones(1)).item(), 4)
@@ -107,10 +107,10 @@ def binary_cross_entropy(
 
 
 def _bounded_log(x):
-    """max(log x, -100); at 0 PyTorch's slope of 1e12 instead of an infinite one."""
+    """max(log x, -100), nan below 0; at 0 PyTorch's slope of 1e12 instead of an infinite one."""
     positive = x > 0
     logarithm = jg.where(positive, x, 1.0).log().clamp(min=-100)
-    return jg.where(positive, logarithm, x * 1e12 - 100)
+    return jg.where(positive, logarithm, jg.where(x == 0, x * 1e12 - 100, jg.nan))
 
 
 def binary_cross_entropy_with_logits(

@@ -41,6 +41,8 @@ def embedding(
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
     embedding_refuse(max_norm, scale_grad_by_freq, sparse)
+    if input.dtype not in (jg.int64, jg.int32):
+        raise RuntimeError(f"embedding: indices must be int64 or int32, not {input.dtype}")
     padding_idx = embedding_padding(padding_idx, weight.shape[0])
     rows = weight[checked(input, weight.shape[0], "row of the table")]
     if padding_idx is None:
