@@ -18,7 +18,7 @@ def fit(
 
     `private`: nothing outside the new value reads what the group computes.
     """
-    if group.kind in ("routine",) or kind in ("routine", "matmul"):
+    if group.kind == "routine" or kind in ("routine", "matmul"):
         return None
     if kind == "map":
         if domain == group.domain:
@@ -27,8 +27,6 @@ def fit(
             rows = group.domain[: group.split]
             if domain == rows and rows:
                 return group.kind, group.domain, group.split, pos
-        if group.kind == "map" and not group.domain and not domain:
-            return group.kind, group.domain, group.split, pos
         # a row value's readers: its group grows columns
         if (
             group.kind == "map"
@@ -37,8 +35,6 @@ def fit(
             and (len(domain) > len(group.domain) and domain[: len(group.domain)] == group.domain)
         ):
             return "map", domain, len(group.domain), pos
-        if group.kind == "row" and group.split == len(group.domain):
-            return None
         return None
     if kind == "row":
         if (

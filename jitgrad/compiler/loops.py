@@ -1,6 +1,6 @@
 """Pieces of a kernel's text that every kind of loop nest uses.
 
-Entry: `indent`, `decompose`, `room`. Imports: compiler.source.
+Entry: `indent`, `decompose`. Imports: compiler.source.
 """
 
 from __future__ import annotations

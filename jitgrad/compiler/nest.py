@@ -1,7 +1,7 @@
 """The loop nest of one group: which axes merge, what is a row or a column, where elements are.
 
 Axes of the domain merge when every memory access of the group steps through them as through one.
-Entry: `Nest`. Imports: compiler.fuse, compiler.values.
+Entry: `Nest`. Imports: compiler.
 """
 
 from __future__ import annotations

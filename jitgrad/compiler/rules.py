@@ -109,7 +109,9 @@ def one_hot(op: str, read: Access, axes: list[int], low: Lowering) -> list[Acces
         if axes[0] not in by.values():
             low.graph.fired.append("sum of a one-hot = its one number")
             if minus:
-                neg = low.value("map", "neg", value.value.dtype, value.dims, [value], None, 0)
+                neg = low.value(
+                    "map", "neg", value.value.dtype, value.dims, [value], None, read.value.source
+                )
                 value = Access(neg, (), value.dims)
             return [value, index]
     return None
