@@ -13,7 +13,8 @@ from pathlib import Path
 __version__ = "0.1.0"
 
 _ROOMS = frozenset(
-    ["autograd", "bench", "debug", "nn", "optim", "serialization", "testing", "utils", "vision"]
+    ["autograd", "bench", "cuda", "debug", "nn", "optim", "serialization", "testing", "utils"]
+    + ["vision"]
 )
 _ELSEWHERE = {
     "empty_cache": "runtime.memory",

@@ -269,7 +269,9 @@ def _changed(old: Any, new: Any) -> tuple[str, str, str]:
     return path, str(a)[:120], str(b)[:120]
 
 
-def compile(fn: Callable[..., Any] | None = None, *, fallback: bool = False) -> Any:
+def compile(
+    fn: Callable[..., Any] | None = None, *, fallback: bool = False, **unsupported: Any
+) -> Any:
     """`fn` recorded once and then run without Python, with the same results bit for bit.
 
     Works on functions of tensors, Modules and whole training steps. Calls 1 and 2 with arguments
@@ -285,6 +287,9 @@ def compile(fn: Callable[..., Any] | None = None, *, fallback: bool = False) -> 
     >>> [scaled(jg.ones(3) * i).item() for i in range(4)]
     [0.0, 6.0, 12.0, 18.0]
     """
+    for name, value in unsupported.items():  # PyTorch's: mode, backend, fullgraph, dynamic, ...
+        if value not in (None, False):
+            raise NotImplementedError(f"compile: {name}={value!r} is not supported")
     if fn is None:
         return lambda fn: compile(fn, fallback=fallback)
     if not callable(fn):

@@ -7,7 +7,7 @@ LAYERS = (
     {"compiler"},
     {"runtime"},
     {"frontend"},
-    {"autograd", "nn", "optim", "utils", "vision", "serialization", "testing"},
+    {"autograd", "cuda", "nn", "optim", "utils", "vision", "serialization", "testing"},
     {"debug", "bench"},
     {"cli", "__main__"},
 )
