@@ -33,7 +33,7 @@ KINDS = {
     "transcendental": (lambda: normal(300).exp().tanh().sigmoid(), FLOAT),
     "transcendental float64": (lambda: wide(300).exp().log1p(), FLOAT),
     "gelu": (lambda: torch.nn.functional.gelu(normal(300)), FLOAT),
-    "compare and choose": (lambda: torch.where(normal(300) > 0, normal(300), 0.5), FLOAT),
+    "compare and choose": (lambda: torch.where(normal(300) > 0, normal(300), 0.5) * 2, FLOAT),
     "cast": (lambda: normal(300).to(torch.float64) * 2.0, FLOAT),
     "broadcast over rows": (lambda: normal(20, 30) * normal(30) + normal(20, 1), FLOAT),
     "rows of a slice": (lambda: normal(20, 30)[:, 3:20] * 2, FLOAT),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import statistics
 import time
 from dataclasses import dataclass
 
@@ -42,6 +41,7 @@ class Course:
     Attributes:
         early, late: median seconds of a step at the start (after warming up) and at the end; of
             processor time, since other processes make a clock on the wall jump.
+        quiet: the same two of the tenth of steps that nothing disturbed.
         memory, nodes: resident bytes and live nodes at both ends.
         news: schedules and kernels made after the third flush.
         flushes: in the whole loop.
@@ -49,6 +49,7 @@ class Course:
 
     early: float
     late: float
+    quiet: tuple
     memory: tuple
     nodes: tuple
     news: tuple
@@ -56,8 +57,9 @@ class Course:
 
     @property
     def slower(self):
-        """Time of a late step over that of an early one."""
-        return self.late / self.early
+        """Time of a late step over that of an early one, by medians or by undisturbed steps: what
+        else runs on the machine moves the one, a real slope moves both."""
+        return min(self.late / self.early, self.quiet[1] / self.quiet[0])
 
     @property
     def grown(self):
@@ -66,9 +68,10 @@ class Course:
 
     def __str__(self):
         nodes = " and ".join(map(str, self.nodes))
+        ratios = self.late / self.early, self.quiet[1] / self.quiet[0]
         return (
             f"step {self.early * 1e6:.0f} us early, {self.late * 1e6:.0f} us late "
-            f"(x {self.slower:.3f}); memory x {self.grown:.3f} "
+            f"(x {ratios[0]:.3f}; undisturbed x {ratios[1]:.3f}); memory x {self.grown:.3f} "
             f"({self.memory[0] / 2**20:.0f} MiB at the start); live nodes {nodes}; "
             f"{self.flushes} flushes; made after the third: {self.news[0]} schedules, "
             f"{self.news[1]} kernels"
@@ -99,12 +102,19 @@ def watched(step, steps, warm=100, window=1000):
                 peaks[k] = [max(peaks[k][0], resident()), max(peaks[k][1], live_nodes())]
     final = made()
     news = tuple(b - a for a, b in zip(third or final, final, strict=True))
-    early, late = block_median(times[warm : warm + window]), block_median(times[-window:])
+    early, late = blocks(times[warm : warm + window]), blocks(times[-window:])
+    quiet = quantile(early, 0.1), quantile(late, 0.1)
+    early, late = quantile(early, 0.5), quantile(late, 0.5)
     memory, nodes = zip(*peaks, strict=True)
-    return Course(early, late, memory, nodes, news, torch.stats()["flushes"] - first)
+    return Course(early, late, quiet, memory, nodes, news, torch.stats()["flushes"] - first)
 
 
-def block_median(times):
-    """The median over blocks of the mean time of a step."""
-    blocks = [times[i : i + CYCLE] for i in range(0, len(times) - CYCLE + 1, CYCLE)] or [times]
-    return statistics.median(sum(b) / len(b) for b in blocks)
+def blocks(times):
+    """Mean time of a step in each run of steps that holds one cut."""
+    starts = range(len(times) - CYCLE + 1)
+    return [sum(times[i : i + CYCLE]) / CYCLE for i in starts] or times
+
+
+def quantile(values, share):
+    """The value below which a share of them lies."""
+    return sorted(values)[int(share * (len(values) - 1))]
