@@ -96,6 +96,11 @@ def gcd(x, y):
     """Greatest common divisor, not negative."""
 
 
-@elementwise({"ui": "lcm({x}, {y})"}, numpy=lambda x, y: np.abs(np.lcm(x, y)), gradient=None)
+def _lcm(x, y):
+    """Of the mathematical integers, wrapped to the dtype at the end, as PyTorch does."""
+    return np.abs(np.lcm(x.astype(np.int64), y.astype(np.int64))).astype(x.dtype)
+
+
+@elementwise({"ui": "lcm({x}, {y})"}, numpy=_lcm, gradient=None)
 def lcm(x, y):
     """Least common multiple, not negative."""
