@@ -11,10 +11,12 @@ import warnings
 
 import numpy as np
 
+# They register themselves, in this order: a seed means the same program for ever.
+from tests.fuzz import statements, statements_modes, statements_views  # noqa: F401
 from tests.fuzz.program import Input, Line, Program
 from tests.fuzz.reference import Ref, Track, World
 from tests.fuzz.reference_torch import Functional, Torch
-from tests.fuzz.statements import AXIS_SIZES, STATEMENTS, State
+from tests.fuzz.registry import AXIS_SIZES, STATEMENTS, State
 
 SIZE, WILD = 64, 1e4  # most elements of a result, largest number
 DTYPES = ["float32"] * 5 + ["float64"] * 2 + ["int64", "int32", "uint8", "bool"]
