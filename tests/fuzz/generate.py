@@ -6,17 +6,20 @@ is known when the next line is chosen, without asking jitgrad.
 
 from __future__ import annotations
 
+import importlib
 import random
 import warnings
 
 import numpy as np
 
-# They register themselves, in this order: a seed means the same program for ever.
-from tests.fuzz import statements, statements_modes, statements_views  # noqa: F401
 from tests.fuzz.program import Input, Line, Program
 from tests.fuzz.reference import Ref, Track, World
 from tests.fuzz.reference_torch import Functional, Torch
 from tests.fuzz.registry import AXIS_SIZES, STATEMENTS, State
+
+# Statements register themselves, in this order: a seed means the same program for ever.
+for _part in ("statements", "statements_views", "statements_modes"):
+    importlib.import_module(f"tests.fuzz.{_part}")
 
 SIZE, WILD = 64, 1e4  # most elements of a result, largest number
 DTYPES = ["float32"] * 5 + ["float64"] * 2 + ["int64", "int32", "uint8", "bool"]
