@@ -286,6 +286,7 @@ def logsumexp(x, dim, keepdim=False):
     """Logarithm of a sum of exponentials."""
     axes = axes_of(x, dim)
     top = wide(x).max(axes, keepdims=True)
+    top = np.where(np.isinf(top), 0.0, top)
     e = np.exp(wide(x) - top)
     y = (np.log(e.sum(axes, keepdims=True)) + top).astype(x.v.dtype)
     t = lambda: (e * x.dot).sum(axes, keepdims=True) / e.sum(axes, keepdims=True)  # noqa: E731
