@@ -54,7 +54,9 @@ def cat(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
     if out is not None:
         raise NotImplementedError("cat: out")
     parts = _joined("cat", tensors)
-    solid = [x for x in parts if x._shape != (0,)] or parts[:1]  # an empty vector joins anything
+    solid = parts
+    if any(len(x._shape) != 1 for x in parts):  # an empty vector joins anything
+        solid = [x for x in parts if x._shape != (0,)]
     if not solid[0]._shape:
         raise RuntimeError("cat: zero-dimensional tensor (at position 0) cannot be concatenated")
     axis = axis_of("cat", dim, len(solid[0]._shape))
