@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jitgrad.compiler.kernel import Kernel, Spec
+from jitgrad.compiler.loops import indent
+from jitgrad.compiler.source import BLOCK, TAB
 from jitgrad.compiler.values import Access, Value
-
-BLOCK = 128
-TAB = "    "
 
 
 class Routine:
@@ -57,11 +56,6 @@ class Routine:
         number = len(self.checks) - 1
         return [f"if {index} < 0 or {index} >= {size}:",
                 f"{TAB}return fail(error, {number}, {index})"]  # fmt: skip
-
-
-def indent(lines: list[str]) -> list[str]:
-    """Lines moved in."""
-    return [TAB + line for line in lines]
 
 
 def _lines(r: Routine, access: Access, axis: int) -> list[str]:

@@ -16,12 +16,12 @@ import numpy as np
 from jitgrad.compiler.kernel import Kernel, Spec
 from jitgrad.compiler.layout import contiguous_strides, replay
 from jitgrad.compiler.schedule import Schedule
+from jitgrad.compiler.source import BLOCK, CHUNK
 from jitgrad.compiler.values import ONE, Access, Value, memory_of
 from jitgrad.ir.node import Node
 from jitgrad.runtime import blas, pool
 from jitgrad.runtime.program import Program, Step
 
-CHUNK, BLOCK = 4096, 128
 GRAIN = 16384  # elements per chunk of work
 SERIAL = 8192  # steps of fewer elements run on the calling thread
 
