@@ -119,6 +119,13 @@ def log_f32(x):
     return _edges(x, _log(f, e, _0))
 
 
+def log_sum_f32(x, low):
+    """log(x + low) for normal x up to 1, low what the sum lost to rounding: precise near 1."""
+    bits = int_f32(x)
+    e = _exponent(bits)
+    return _log(bits_f32(np.int32(bits - np.int32(e << _MANTISSA))) - _1, cast_f32(e), low)
+
+
 def log2_f32(x):
     """Logarithm to base 2; exact for powers of 2."""
     f, e = split_f32(x)

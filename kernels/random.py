@@ -18,7 +18,6 @@ from .intrinsics import (
     cast_f32,
     cast_f64,
     cast_i64,
-    fma_f32,
     fma_f64,
     int_f64,
     lanes_f32,
@@ -28,7 +27,7 @@ from .intrinsics import (
     select,
     sqrt,
 )
-from .logarithm import log_f32
+from .logarithm import log_sum_f32
 from .logarithm64 import log_f64
 from .trig import turn_f32
 from .trig64 import turn_f64
@@ -114,10 +113,16 @@ def _to_f64(high, low):
 
 
 def _polar_f32(a, b):
-    """Box-Muller: the radius from the word a, the angle from b as (angle, quarters)."""
-    high = cast_f32(np.int32((a >> 16) & 0xFFFF))
+    """Box-Muller: the radius from the word a, the angle from b as (angle, quarters).
+
+    A small radius comes from a + 1 near 2^32, where float32 has every 256th number: what the sum
+    loses to rounding goes into the logarithm.
+    """
+    high = cast_f32(np.int32((a >> 16) & 0xFFFF)) * _2_16
     low = cast_f32(np.int32(a & 0xFFFF)) + _1_F32
-    radius = sqrt(_M2_F32 * log_f32(fma_f32(high, _2_16, low) * _2_M32))
+    whole = high + low
+    lost = low - (whole - high)
+    radius = sqrt(_M2_F32 * log_sum_f32(whole * _2_M32, lost * _2_M32))
     quarter = np.int32(np.int32(b + _EIGHTH) >> _QUARTER)
     angle = cast_f32(np.int32(b - np.int32(quarter << _QUARTER))) * _ANGLE
     return radius, angle, quarter

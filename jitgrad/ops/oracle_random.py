@@ -57,18 +57,20 @@ def uniform(shape: tuple[int, ...], dtype: Any, seed: int, draw: int) -> Any:
 
 def normal(shape: tuple[int, ...], dtype: Any, seed: int, draw: int) -> Any:
     """Standard normals: Box-Muller on two words of one counter, cosine first, then sine."""
-    width = 8 * dtype.itemsize
-    words, place = _words(shape, width, seed, draw)
-    if width == 32:
-        first = place // 2 * 2
-        a, b = _pick(words, first).astype(np.float64), _pick(words, first + 1).astype(np.float64)
-        radius, turn = (a + 1) * 2.0**-32, b * 2.0**-32
+    words, place = _words(shape, 8 * dtype.itemsize, seed, draw)
+    if dtype.itemsize == 4:
+        first, scale = place // 2 * 2, 2.0**-32
+        a, b = _pick(words, first), _pick(words, first + 1)
     else:
-        a, b = words[0] << _HALF | words[1], words[2] << _HALF | words[3]
-        radius, turn = (a.astype(np.float64) + 1) * 2.0**-64, b.astype(np.float64) * 2.0**-64
-    length = np.sqrt(-2 * np.log(radius))
-    angle = 2 * math.pi * turn
-    return length * np.where(place % 2 == 0, np.cos(angle), np.sin(angle))
+        a, b = (high << _HALF | low for high, low in (words[:2], words[2:]))
+        a, b, scale = a >> np.uint64(11), b >> np.uint64(11), 2.0**-53
+    radius = np.sqrt(-2 * np.log((a.astype(np.float64) + 1) * scale))
+    turn = b.astype(np.float64) * (4 * scale)
+    quarters = np.rint(turn)
+    angle = (turn - quarters) * (math.pi / 2)  # exact where the sine or the cosine is near 0
+    quarters = quarters.astype(np.int64) + (place % 2 == 0)  # a cosine: a quarter more
+    wave = np.where(quarters % 2 == 1, np.cos(angle), np.sin(angle))
+    return radius * np.where(quarters % 4 >= 2, -wave, wave)
 
 
 def bits(shape: tuple[int, ...], dtype: Any, seed: int, draw: int) -> Any:

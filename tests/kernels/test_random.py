@@ -1,10 +1,12 @@
 """Random numbers: published Philox vectors, a golden file of our format, blocks == elements."""
 
+import mpmath
 import numpy as np
 import pytest
 
 from jitgrad.kernels import random
 
+from .accuracy import ulp_f32
 from .harness import DTYPES, compiled, same, twin
 
 SEED, DRAW = 0x123456789ABCDEF, 77
@@ -88,6 +90,49 @@ def test_normals_have_the_moments():
         assert abs(x.mean()) < 0.01 and abs(x.std() - 1) < 0.01
         assert abs((x**3).mean()) < 0.05 and abs((x**4).mean() - 3) < 0.1
         assert abs(np.corrcoef(x[:-16], x[16:])[0, 1]) < 0.01
+
+
+def edge_words(n):
+    """Pairs of words: radii near 0, large and any; angles near those of a zero and any."""
+    rng = np.random.default_rng(3)
+    near = rng.integers(0, 1 << 18, n)
+    a = np.concatenate([2**32 - 1 - near, near, rng.integers(0, 2**32, n)])
+    quarter = (rng.integers(0, 4, a.size) << 30) + rng.integers(-1000, 1000, a.size)
+    b = np.where(rng.random(a.size) < 0.5, quarter, rng.integers(0, 2**32, a.size)) % 2**32
+    return a, b
+
+
+@pytest.mark.parametrize("wave", ["sine", "cosine"])
+def test_float32_normals_are_within_4_ulp(wave):
+    a, b = edge_words(1 << 18)
+    body = f"for i in range(lo, hi):\n    o[i] = _{wave}_f32(*_polar_f32(a[i], b[i]))"
+    params = [("a", "i32*"), ("b", "i32*"), ("o", "f32*")]
+    got = np.empty(a.size, np.float32)
+    words = (x.astype(np.uint32).view(np.int32) for x in (a, b))
+    compiled(body, ["_polar_f32", f"_{wave}_f32"], params)(*words, got, got.size)
+    turn = np.where(b < 2**31, b, b - 2**32) * 2.0**-32
+    quarter = np.rint(4 * turn)
+    angle = (turn - quarter / 4) * (2 * np.pi)
+    ahead = quarter.astype(int) + (wave == "cosine")
+    exact = np.choose(ahead % 4, [np.sin(angle), np.cos(angle), -np.sin(angle), -np.cos(angle)])
+    exact *= np.sqrt(-2 * np.log1p(-(2.0**32 - 1 - a) * 2.0**-32))
+    assert ulp_f32(got, exact).max() <= 4
+
+
+@pytest.mark.parametrize("wave", ["sine", "cosine"])
+def test_float64_normals_are_within_4_ulp(wave):
+    polar, at = twin("_polar_f64"), twin(f"_{wave}_f64")
+    exactly = mpmath.sinpi if wave == "sine" else mpmath.cospi
+    for a, b in np.stack(edge_words(100), 1):
+        # the near words are the low ones of numbers whose high words are all 0 or all 1
+        high = 0 if a < 2**31 else -1
+        got = at(*polar(np.int32(high), a.astype(np.int32), b.astype(np.int32), np.int32(12345)))
+        with mpmath.workprec(120):
+            u = mpmath.mpf((((high % 2**32 << 32) + int(a)) >> 11) + 1) / 2**53
+            turn = mpmath.mpf(((int(b) << 32) + 12345) >> 11) / 2**53
+            exact = mpmath.sqrt(-2 * mpmath.log(u)) * exactly(2 * turn)
+            error = abs(mpmath.mpf(float(got)) - exact)
+        assert error <= 4 * np.spacing(abs(float(exact)))
 
 
 def test_integers():

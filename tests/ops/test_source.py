@@ -39,7 +39,7 @@ def test_kernels_draw_the_oracles_numbers(name, dtype):
     if name == "uniform":
         assert (got == want).all()
     else:
-        np.testing.assert_allclose(got, want, 1e-5, 1e-6)
+        np.testing.assert_allclose(got, want, 8 * np.finfo(dtype.np).eps)
 
 
 def test_moments_and_independence():
