@@ -31,9 +31,10 @@ MAX_MEMORY = 40  # distinct loads and stores in a group
 class Fusion:
     """State of one fusion."""
 
-    def __init__(self, graph: Graph, enabled: bool) -> None:
+    def __init__(self, graph: Graph, enabled: bool, epilogues: bool = True) -> None:
         self.graph = graph
         self.enabled = enabled
+        self.epilogues = epilogues  # may a product's kernel compute what follows it
         self.groups: dict[int, Group] = {}
         self.of: dict[Value, Group] = {}
         self.made = 0
@@ -225,6 +226,8 @@ class Fusion:
     def heavy(self, product: Value) -> bool:
         """Whether the elementwise work behind a matrix product streams so many operands of its
         size (an optimizer's update, say) that it is better off as a kernel of its own."""
+        if not self.epilogues:
+            return True
         found = self.weight.get(product)
         if found is None:
             operands: set[Value] = set()

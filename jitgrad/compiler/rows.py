@@ -5,6 +5,8 @@ Entry: `rows`. Imports: compiler.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from jitgrad.compiler.groups import carried
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import decompose, indent
@@ -12,10 +14,15 @@ from jitgrad.compiler.saves import Saves
 from jitgrad.compiler.source import TAB, Filled, Writer
 from jitgrad.compiler.values import Access, Value
 
+Reduce = Callable[[Writer, Value, tuple[int, ...]], list[str]]
+Loop = Callable[[Writer, list[str]], list[str]]
+
 
 def rows(w: Writer) -> tuple[list[str], Spec, Spec]:
     """Rows in parallel; stages of column loops inside."""
-    stages(w)
+    n = w.size(w.nest.classes(w.nest.cols))
+    w.filled = Filled(f"r * {n}", f"r * {n} + {n}")
+    stages(w, reduce_row, column_loop)
     body = ["for r in range(lo, hi):", *indent([*decompose(w, "r"), *w.row])]
     nest = w.nest
     return body, ("size", nest.classes(nest.rows)), ("size", nest.classes(nest.cols))
@@ -30,12 +37,14 @@ def column_loop(w: Writer, body: list[str]) -> list[str]:
     return out + indent(body, len(w.nest.cols))
 
 
-def stages(w: Writer) -> None:
-    """Write row values and column loops, stage after stage, into `w.row`."""
+def stages(w: Writer, reduce: Reduce, loop: Loop) -> None:
+    """Write row values and column loops, stage after stage, into `w.row`.
+
+    `reduce` answers with the lines that finish a reduction behind the loop whose body is `w.loop`;
+    `loop` puts the loops over the columns around that body.
+    """
     group, nest = w.group, w.nest
     everything = tuple(range(len(group.domain)))
-    n = w.size(nest.classes(nest.cols))
-    w.filled = Filled(f"r * {n}", f"r * {n} + {n}")
     plan = Saves(w)
     w.kept = dict.fromkeys(plan.loads, "")
     reduces = [v for v in group.values if v.kind == "reduce"]
@@ -50,15 +59,15 @@ def stages(w: Writer) -> None:
         for v in plan.values.get(s, ()):
             slot = w.scratch_row(v.op, v.dtype.suffix)
             w.saved[v] = slot
-            w.loop.append(f"{slot}[{w.column()}] = {w.value(v, group.place[v])}")
+            w.keep(slot, w.value(v, group.place[v]))
         for v in reduces:
             if nest.stage[v] == s:
-                finals += reduce_row(w, v, everything)
+                finals += reduce(w, v, everything)
         for v in w.stored:
             if nest.stage[v] == s and v.kind != "reduce" and w.level(group.place[v]) == "col":
                 w.store(v, group.place[v])
         if w.loop:
-            w.row += column_loop(w, w.loop)
+            w.row += loop(w, w.loop)
         w.row += finals
         w.loop = None
         for v in reduces:

@@ -5,6 +5,7 @@ Entry: `build(snapshot, fuse) -> Schedule`. Imports: ir, compiler.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from jitgrad.compiler.emit import write
@@ -63,21 +64,38 @@ class Schedule:
         return sum(not s.combine for s in self.steps)
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What kernels are written for.
+
+    Attributes:
+        write: a group, the values that others read and those computed wherever they are read ->
+            the Kernel.
+        epilogues: whether a matrix product's kernel may compute elementwise what follows it.
+    """
+
+    write: Callable[[Group, set[Value], set[Value]], Kernel]
+    epilogues: bool = True
+
+
+CPU = Target(write)
+
+
 # A step, the groups in it, and the groups that these need.
 _Members = tuple[Step, set[Group], set[Group]]
 
 
-def build(snap: Snapshot, fuse: bool = True) -> Schedule:
-    """Lower, fuse, write."""
+def build(snap: Snapshot, fuse: bool = True, target: Target = CPU) -> Schedule:
+    """Lower, fuse, write: the text alone depends on what it is written for."""
     graph = lower(snap)
     recompute(graph)
-    fusion = Fusion(graph, fuse)
+    fusion = Fusion(graph, fuse, target.epilogues)
     groups = fusion.run()
     stored = stored_values(fusion, groups)
     inline = {v for v in fusion.trivial if v not in fusion.of}
     steps: list[_Members] = []
     for g in groups:
-        kernel = write(g, stored, inline)
+        kernel = target.write(g, stored, inline)
         kernel.combine = kernel.combine or over_rows(g, groups)
         needs = {p for v in g.values for p in fusion.needs(v)}
         add_step(steps, g, kernel, needs)

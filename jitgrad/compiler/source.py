@@ -182,18 +182,32 @@ class Writer:
             truth = " != 0" if access.value.dtype.kind == "b" else ""
             if self.kept.get(key) and not self.nest.picking:
                 slot = self.kept[key]
+                text = self.kept_element(slot)
                 name = self.fresh(f"{slot}_")
-                self.put(f"{name} = {slot}[{self.column()}]{truth}", "col")
+                self.put(f"{name} = {text}{truth}", "col")
                 return self.remember(key, "col", name)
             pointer = self.pointer(access)
-            index, level = self.index(pointer, access, terms)
+            text, level = self.element(pointer, access, terms)
             name = self.fresh(pointer + "_")
-            self.put(f"{name} = {pointer}[{index}]{truth}", level)
+            self.put(f"{name} = {text}{truth}", level)
             self.remember(key, level, name)
             if key in self.kept and level == "col":
                 slot = self.kept[key] = self.scratch_row(pointer, access.value.dtype.suffix)
-                self.put(f"{slot}[{self.column()}] = {name}", "col")
+                self.keep(slot, name)
         return name
+
+    def element(self, pointer: str, access: Access | None, terms: Terms) -> tuple[str, str]:
+        """Source of an element in memory, and the level at which it is known."""
+        index, level = self.index(pointer, access, terms)
+        return f"{pointer}[{index}]", level
+
+    def kept_element(self, slot: str) -> str:
+        """Source of the current column's element of a row of scratch."""
+        return f"{slot}[{self.column()}]"
+
+    def keep(self, slot: str, name: str) -> None:
+        """Put the current column's element into a row of scratch."""
+        self.put(f"{self.kept_element(slot)} = {name}", "col")
 
     def kept_run(self, access: Access, at: tuple[int, ...]) -> str | None:
         """The scratch that holds the row an access has read."""
@@ -249,9 +263,10 @@ class Writer:
         if name is not None:
             return name
         if self.in_scratch(v, level):
+            text = self.kept_element(self.saved[v])
             name = self.fresh(v.op + "_")
             truth = " != 0" if v.dtype.kind == "b" else ""
-            self.put(f"{name} = {self.saved[v]}[{self.column()}]{truth}", "col")
+            self.put(f"{name} = {text}{truth}", "col")
             return self.remember(key, "col", name)
         if v.kind == "iota":
             axis = [i for i, c in enumerate(v.dims) if c != ONE]
@@ -419,11 +434,14 @@ class Writer:
         pointer = self.param(key, "out", v.dtype.suffix + "*", ("own", v))
         if v.store is not None:
             terms = self.nest.address(v.store, at)
-            index, _ = self.index(pointer, v.store, terms)
         else:
             terms = self.nest.contiguous(v, at)
-            index, _ = self.index(pointer, None, terms)
-        self.put(f"{pointer}[{index}] = {name}", self.level(at))
+        self.assign(pointer, v, terms, name, self.level(at))
+
+    def assign(self, pointer: str, v: Value, terms: Terms, name: str, level: str) -> None:
+        """Put an element of `v` into memory."""
+        text, _ = self.element(pointer, v.store, terms)
+        self.put(f"{text} = {name}", level)
 
 
 _RESERVED = {
