@@ -5,6 +5,7 @@ module with one exported symbol, optimised once. Imports numba (through `numba_t
 """
 
 import contextlib
+import functools
 import gc
 import importlib
 import importlib.util
@@ -17,6 +18,7 @@ from numba.core import types
 
 from jitgrad.kernels.pointer_llvm import ELEMENTS, Ptr
 
+from . import elf, machine
 from .interpret import ERROR_BYTES, execute
 from .numba_target import Helper, Target
 
@@ -40,12 +42,20 @@ def lower(kernel, symbol):
 
 def finish(lowered):
     """The back end, LLVM work outside the GIL: object code of what `lower` gave."""
-    return _target.context.codegen().machine.emit_object(optimise(lowered))
+    module = optimise(lowered)
+    code = _near().emit_object(module)
+    _, needs = elf.symbols(code)
+    return _target.context.codegen().machine.emit_object(module) if needs else code
 
 
 def assembly(lowered):
-    """The same as assembly text."""
-    return _target.context.codegen().machine.emit_assembly(optimise(lowered))
+    """Assembly text of the same, as near code."""
+    return _near().emit_assembly(optimise(lowered))
+
+
+@functools.cache
+def _near():
+    return machine.target_machine(near=True)
 
 
 @contextlib.contextmanager

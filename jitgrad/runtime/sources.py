@@ -21,6 +21,7 @@ from . import machine
 _PACKAGE = "jitgrad.kernels"
 _CODEGEN = (
     (__name__, "compile.py"),
+    (__name__, "machine.py"),
     (__name__, "numba_target.py"),
     (__name__, "numba_builtins.py"),
     ("jitgrad.kernels", "pointer_llvm.py"),

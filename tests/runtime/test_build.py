@@ -1,5 +1,7 @@
 """Kernels become machine code: values, parameter types, vector registers, errors, reuse."""
 
+import platform
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,25 @@ def test_every_parameter_type(kind, either):
     assert samples.run(function, [x, y, 100], 100) is None
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal(y, (x + dtype(100)).astype(dtype))
+
+
+def test_constants_are_operands():
+    imports = "from jitgrad.kernels.math import exp_f32"
+    params = [("x", "f32*"), ("y", "f32*")]
+    text = build.get(samples.kernel("exps", "y[i] = exp_f32(x[i])", params, imports)).asm()
+    assert "(%rip)" in text or platform.machine() != "x86_64"
+    assert "movabs" not in text
+
+
+def test_code_that_calls_out():
+    imports = "from jitgrad.kernels.intrinsics import fmod_f32\nHALF = np.float32(0.5)"
+    params = [("x", "f32*"), ("y", "f32*")]
+    body = "y[i] = fmod_f32(x[i], HALF) + HALF"
+    function = build.get(samples.kernel("rest", body, params, imports))
+    x = np.linspace(-3, 3, 101, dtype=np.float32)
+    y = np.zeros_like(x)
+    samples.run(function, [x, y], 101)
+    np.testing.assert_array_equal(y, np.fmod(x, np.float32(0.5)) + np.float32(0.5))
 
 
 def test_helpers_and_intrinsics(either):
