@@ -19,6 +19,7 @@ from numba.core import types
 from jitgrad.kernels.pointer_llvm import ELEMENTS, Ptr
 
 from . import elf, machine
+from .interleave import interleave
 from .interpret import ERROR_BYTES, execute
 from .numba_target import Helper, Target
 
@@ -77,6 +78,7 @@ def _lower(kernel, symbol):
     _target.refresh()
     arguments = _argument_types(kernel.params)
     descriptor, library, _ = _target.compile(function, arguments, types.int32, inline=True)
+    interleave(library.module)
     return _entry(descriptor, arguments, kernel.params, symbol), library
 
 

@@ -22,6 +22,7 @@ _PACKAGE = "jitgrad.kernels"
 _CODEGEN = (
     (__name__, "compile.py"),
     (__name__, "machine.py"),
+    (__name__, "interleave.py"),
     (__name__, "numba_target.py"),
     (__name__, "numba_builtins.py"),
     ("jitgrad.kernels", "pointer_llvm.py"),

@@ -1,6 +1,7 @@
 """Kernels become machine code: values, parameter types, vector registers, errors, reuse."""
 
 import platform
+import re
 
 import numpy as np
 import pytest
@@ -107,6 +108,14 @@ def test_inlined_helpers_vectorise():
     text = build.get(kernel).llvm()
     assert "x float>" in text
     assert "double" not in text
+
+
+def test_loops_that_call_helpers_are_interleaved():
+    imports = "from jitgrad.kernels.math import sigmoid_f32"
+    params = [("x", "f32*"), ("y", "f32*")]
+    kernel = samples.kernel("curve", "y[i] = sigmoid_f32(x[i])", params, imports)
+    loop = re.findall(r"^vector\.body:.*?^\S+:", build.get(kernel).llvm(), re.M | re.S)[0]
+    assert loop.count("fdiv <") == 4  # one division a vector
 
 
 def test_one_body_is_one_compilation():
