@@ -15,7 +15,7 @@ from jitgrad.autograd.checks import gradcheck, gradgradcheck
 from jitgrad.frontend.pending import flush_all
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.ir import dtype as dt
-from jitgrad.runtime.stats import counts
+from jitgrad.runtime.stats import totals
 
 _TOLERANCES = {dt.float32: (1.3e-6, 1e-5), dt.float64: (1e-7, 1e-7)}
 
@@ -72,8 +72,10 @@ def assert_kernels(kernels: int, *, steps: int | None = None) -> Iterator[None]:
     ...     y = x.softmax(1).realize()
     """
     flush_all()
+    counts = totals()
     before = counts.kernels_run, counts.steps_run
     yield
+    counts = totals()
     ran, launched = counts.kernels_run - before[0], counts.steps_run - before[1]
     if ran != kernels or steps not in (None, launched):
         expected = f"{kernels} kernels" + ("" if steps is None else f" in {steps} steps")

@@ -47,7 +47,7 @@ class Pattern:
         if replaceable(value) and not any(t is value for t in tensors):
             self.batches.append(len(tensors))
             tensors.append(value)
-            return (value._shape, value._dtype, value._place()[0])
+            return (type(value), value._shape, value._dtype, value._place()[0])
         tensors.append(value)
         return facts(value)
 
@@ -76,10 +76,13 @@ class Pattern:
         return ("object", kind, id(value))
 
     def _aliases(self) -> Any:
-        """Which Tensors share a storage: the first position of each one's storage."""
+        """Which Tensors share a storage or are one: the first position of each one's storage."""
         first: dict[int, int] = {}
-        out = [first.setdefault(id(t._storage), i) for i, t in enumerate(self.tensors)]
-        return tuple(out) if len(first) < len(out) else None
+        tensors = self.tensors
+        out = [first.setdefault(id(t._storage), i) for i, t in enumerate(tensors)]
+        if len(first) == len(out):
+            return None
+        return tuple([(i, tensors[i] is t) for i, t in zip(out, tensors, strict=True)])
 
     def unchanged(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Whether the same arguments still read the same."""
@@ -106,10 +109,10 @@ def facts(t: Any) -> Any:
     view, edge = t._view, t._track.edge
     history = PLAIN if edge is None else LEAF if type(edge) is Leaf else HISTORY
     if view is not None:
-        return (t._shape, t._dtype, view.chain, t._storage.shape, history)
+        return (type(t), t._shape, t._dtype, view.chain, t._storage.shape, history)
     if t._storage.node is None:
-        return (t._shape, t._dtype, t._storage.external.strides, history)
-    return (t._shape, t._dtype, None, history)
+        return (type(t), t._shape, t._dtype, t._storage.external.strides, history)
+    return (type(t), t._shape, t._dtype, None, history)
 
 
 def replaceable(t: Any) -> bool:

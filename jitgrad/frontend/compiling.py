@@ -16,7 +16,7 @@ from typing import Any
 from jitgrad.frontend.agree import difference
 from jitgrad.frontend.argtree import HISTORY, Pattern, facts, remake, swapped
 from jitgrad.frontend.capture import Capture
-from jitgrad.frontend.conditions import GRADIENT, Conditions
+from jitgrad.frontend.conditions import GRADIENT, OTHER, Conditions, Miss
 from jitgrad.frontend.program import Program
 from jitgrad.frontend.record import Base
 from jitgrad.frontend.recording import Recording, Shared, Unfit
@@ -24,6 +24,7 @@ from jitgrad.frontend.state import local
 from jitgrad.ir import apply
 from jitgrad.runtime import switches, trace
 from jitgrad.runtime.flush import flush
+from jitgrad.runtime.script import Script
 from jitgrad.runtime.stats import counts
 
 KEPT = 16  # programs of one function
@@ -33,14 +34,27 @@ PATIENCE = 3  # calls in a row that could not be replayed, before recording stop
 
 
 class Entry:
-    """What is known for one pattern of arguments and one set of guarded values."""
+    """What is known for one pattern of arguments and one set of guarded values.
 
-    __slots__ = ("conditions", "first", "program")
+    `test(args, kwargs)` gives a `Miss` unless the call is the one recorded; once there is a
+    program, it is its `call`.
+    """
 
-    def __init__(self, first: Recording) -> None:
+    __slots__ = ("first", "program", "test")
+
+    def __init__(self, first: Recording, args: Any, kwargs: Any, name: str) -> None:
         self.first: Recording | None = first
-        self.conditions = Conditions(first)
         self.program: Program | None = None
+        script = Script(f"test of {name}")
+        with script.block("def test(args, kwargs):"):
+            Conditions(first).write(script, args, kwargs)
+        self.test: Any = script.build("test")
+
+    def second(self, recording: Recording, args: Any, kwargs: Any, name: str) -> None:
+        """From now on calls are replayed."""
+        self.program = Program(recording, Conditions(recording), args, kwargs, name)
+        self.test = self.program.call
+        self.first = None
 
 
 class Known:
@@ -68,6 +82,7 @@ class Compiled:
         self._lock = threading.RLock()
         self._last: Any = None
         self._active: Program | None = None  # the program that ran last
+        self._replay: Callable[[Any, Any], Any] = _nothing  # its call
         self._warned = False
         self._told: dict[str, int] = {}
 
@@ -83,6 +98,11 @@ class Compiled:
         return f"<compiled {self._name}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        out = self._replay(args, kwargs)
+        return self._choose(args, kwargs) if type(out) is Miss else out
+
+    def _choose(self, args: Any, kwargs: Any) -> Any:
+        """A call that is not the one that ran last."""
         state = local.state
         if state.capture is not None:  # part of a larger function that is being compiled
             return self._fn(*args, **kwargs)
@@ -95,28 +115,31 @@ class Compiled:
             elif key is not self._last:
                 self._known.move_to_end(key)
             self._last = key
-            tensors = pattern.tensors
             failed: Any = None
             for entry in known.entries[::-1]:
-                broken = entry.conditions.broken(tensors)
-                if broken is not None:
-                    failed = failed or broken
-                elif entry.program is not None:
+                out = entry.test(args, kwargs)
+                if type(out) is Miss:
+                    failed = failed or out.reason()
+                elif entry.program is None:
+                    return self._second(known, entry, pattern, args, kwargs)
+                else:
                     if entry is not known.entries[-1]:
                         known.entries.remove(entry)
                         known.entries.append(entry)
-                    program = entry.program
-                    if program is not self._active:
-                        if self._active is not None:
-                            self._active.release()
-                        self._active = program
-                    return program.run(tensors)
-                else:
-                    return self._second(known, entry, pattern, args, kwargs)
+                    self._activate(entry.program)
+                    return out
             if not known.lazy:
                 self._say(known, failed)
                 return self._first(known, pattern, args, kwargs)
         return self._fn(*args, **kwargs)
+
+    def _activate(self, program: Program) -> None:
+        """`program` is tried first from now on."""
+        if program is not self._active:
+            if self._active is not None:
+                self._active.release()
+            self._active = program
+            self._replay = program.call
 
     def _say(self, known: Known, failed: Any) -> None:
         """Report what a replay failed on; that a first call met no gradients is no news."""
@@ -171,7 +194,7 @@ class Compiled:
         result, recording = self._record(known, pattern, args, kwargs)
         if recording is not None:
             _compute(recording)
-            known.entries.append(Entry(recording))
+            known.entries.append(Entry(recording, args, kwargs, self._name))
             self._trim()
         return result
 
@@ -195,10 +218,8 @@ class Compiled:
                 known.lazy = message
                 return result
             raise RuntimeError(message)
-        entry.program = Program(recording, self._name)
+        entry.second(recording, args, kwargs, self._name)
         recording.capture.settle()
-        entry.conditions = Conditions(recording)
-        entry.first = None
         return result
 
     # ---- which programs are kept, and why there are several
@@ -234,6 +255,11 @@ class Compiled:
             counts.recompiles.append(entry)
         if switches.debug() >= 1:
             trace.say(f"compile {self._name}: records again: {what}: {was} -> {now}")
+
+
+def _nothing(args: Any, kwargs: Any) -> Miss:
+    """The call of no program."""
+    return OTHER
 
 
 def _compute(recording: Recording) -> None:

@@ -1,87 +1,171 @@
 """What must hold for a recording to describe the next call too.
 
-Entry: `Conditions(recording).broken(tensors)`. Imports: guards, recordings.
+Entry: `Conditions(recording).write(script, args, kwargs)`: lines that return a `Miss` unless all
+holds. Imports: guards, recordings.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from jitgrad.frontend.guards import Guards, content
+from jitgrad.frontend.argmatch import Match
+from jitgrad.frontend.guards import MISSING, Guards, content
 from jitgrad.frontend.recording import Recording
+from jitgrad.frontend.state import local, rebound
 from jitgrad.frontend.tape import Leaf
+from jitgrad.ir import apply
+from jitgrad.runtime.script import Script
 
 GRADIENT = "whether a gradient is None"
+SHARED = "memory that an argument shares with a tensor of the function"
 Reason = tuple[str, str, str]  # what changed, what it was, what it is
+UNREADABLE = -2  # a guarded value that cannot even be read
+
+
+class Miss:
+    """Returned instead of a result: the call is another one than was recorded."""
+
+    __slots__ = ("at", "conditions")
+
+    def __init__(self, conditions: Conditions | None, at: int) -> None:
+        self.conditions = conditions
+        self.at = at
+
+    def reason(self) -> Reason | None:
+        """What no longer holds; None if the arguments or modes are of another pattern."""
+        return None if self.conditions is None else self.conditions.reason(self.at)
+
+
+OTHER = Miss(None, 0)  # another pattern
 
 
 class Conditions:
     """Guards on what Python held, and on the Tensors: storages, histories, gradients, sharing."""
 
     def __init__(self, r: Recording) -> None:
-        tensors = r.capture.pattern.tensors
-        used = set()
-        for kind, what in r.sources:
-            if kind == "external":
-                kind, what = what
-            if kind == "keep":
-                used.add(id(what))
-        self.used = used
-        self.plain_args = [i for i, t in enumerate(tensors) if id(t._storage) not in used]
-        self.same_args = [(i, t._storage) for i, t in enumerate(tensors) if id(t._storage) in used]
-        self.arg_grads = [(s[1], had) for s, had, _ in r.boxes if s[0] == "box of"]
-        self.arg_leaves = [i for i, t in enumerate(tensors) if type(t._track.edge) is Leaf]
-        self.guards = Guards(list(r.watch.found.values()), self._tensors(r))
-        self.check = self.guards.check
+        self.recording: Recording | None = r  # until the lines are written
+        self.guards = Guards(list(r.watch.found.values()))
+        self.said: list[Reason] = []  # of the conditions that are no guards
 
-    def _tensors(self, r: Recording) -> list[tuple[str, dict[str, Any], Reason]]:
-        """Of the Tensors that guards have seen: (when it fails, its names, what to say)."""
-        out: list[tuple[str, dict[str, Any], Reason]] = []
-        boxes = {id(s[1]): (s[1], had) for s, had, _ in r.boxes if s[0] == "box"}
-        for t in r.watch.tensors.values():
-            owned = t._box is not None and id(t._box) in boxes
-            if id(t._storage) not in self.used and not owned:
-                continue
-            edge = t._track.edge
-            names = {"t": t, "s": t._storage, "e": edge, "b": t._box}
-            text = "{t}._storage is not {s} or {t}._track.edge is not {e}"
-            if type(edge) is Leaf:
-                if edge.hooks or edge.after:
-                    names["c"] = content([edge.hooks, edge.after])
-                    text += " or content([{e}.hooks, {e}.after]) != {c}"
-                else:
-                    text += " or {e}.hooks or {e}.after"
-            if owned:
-                text += " or {t}._box is not {b}"
-            what = f"memory, requires_grad or hooks of a tensor of shape {tuple(t._shape)}"
-            out.append((text, names, (what, "as recorded", "changed")))
-        for box, had in boxes.values():
-            text = "(x := {b}.value) is not None"
-            if had:
-                text = (
-                    "(x := {b}.value) is None or x._view is not None or x._track.edge is not None"
-                )
-            out.append((text, {"b": box}, (GRADIENT, str(not had), str(had))))
-        return out
+    def write(self, script: Script, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The lines, for a function of `args` and `kwargs`; `args` are of the recorded pattern."""
+        assert self.recording is not None
+        r, self.recording = self.recording, None
+        self._modes(script)
+        Match(script, r.capture.pattern, "return other").write(args, kwargs)
+        with script.block("try:"):
+            self.guards.write(script)
+            self._gradients(script, r)
+            self._arguments(script, r)
+            script.line("if rebound[0] != last[0] and (at := tensors()) >= 0: return miss(at)")
+        script.line(
+            "except (KeyError, IndexError, AttributeError, TypeError, ValueError):",
+            f"    return miss({UNREADABLE})",
+        )
+        last = [rebound[0]]
+        script.use(
+            other=OTHER, miss=lambda at: Miss(self, at), missing=MISSING,
+            rebound=rebound, last=last, tensors=self._tensors(r, last),
+        )  # fmt: skip
 
-    def broken(self, tensors: list[Any]) -> Reason | None:
-        """What no longer holds, of values or of these Tensor arguments; None if all does."""
-        at = self.check()
-        if at != -1:
+    def reason(self, at: int) -> Reason:
+        """What condition `at` says."""
+        if at == UNREADABLE:
+            at = self.guards.failing()
+        if 0 <= at < len(self.guards.found):
             return self.guards.reason(at)
-        used = self.used
-        for i in self.plain_args:
-            if id(tensors[i]._storage) in used:
-                return "memory that an argument shares with a tensor of the function", "no", "yes"
-        for i, storage in self.same_args:
-            if tensors[i]._storage is not storage:
-                return "memory that an argument shares with a tensor of the function", "yes", "no"
-        for i, had in self.arg_grads:
-            box = tensors[i]._box
-            if box is None or (box.value is not None) != had:
-                return GRADIENT, str(not had), str(had)
-        for i in self.arg_leaves:
-            edge = tensors[i]._track.edge
+        return self.said[at - len(self.guards.found)] if at >= 0 else ("a tensor", "", "elsewhere")
+
+    def _says(self, *reason: str) -> int:
+        """The number of a new condition."""
+        self.said.append(reason)  # type: ignore[arg-type]
+        return len(self.guards.found) + len(self.said) - 1
+
+    def _modes(self, script: Script) -> None:
+        state = local.state
+        default = apply._default["float"]
+        script.use(local=local, default=apply._default, float_type=default)
+        script.line(
+            "state = local.state",
+            f"if (state.capture is not None or state.grad is not {state.grad} or "
+            f"state.inference is not {state.inference} or state.eager is not {state.eager} or "
+            'default["float"] is not float_type): return other',
+        )
+
+    def _gradients(self, script: Script, r: Recording) -> None:
+        """Gradients are there, or not, as they were."""
+        for (kind, box), had, _ in r.boxes:
+            if kind != "box":
+                continue
+            name = script.bind("box", box)
+            test = f"(x := {name}.value) is not None"
+            if had:
+                test = (
+                    f"(x := {name}.value) is None or x._view is not None "
+                    "or x._track.edge is not None"
+                )
+            at = self._says(GRADIENT, str(not had), str(had))
+            script.line(f"if {test}: return miss({at})")
+
+    def _arguments(self, script: Script, r: Recording) -> None:
+        tensors = r.capture.pattern.tensors
+        used = {id(what) for kind, what in map(own, r.sources) if kind == "keep"}
+        apart = [i for i, t in enumerate(tensors) if id(t._storage) not in used]
+        if used and apart:
+            script.use(used=used)
+            test = " or ".join([f"id(s{i}) in used" for i in apart])
+            script.line(f"if {test}: return miss({self._says(SHARED, 'no', 'yes')})")
+        for i, t in enumerate(tensors):
+            if id(t._storage) in used:
+                at = self._says(SHARED, "yes", "no")
+                script.line(f"if s{i} is not {script.bind('kept', t._storage)}: return miss({at})")
+        for (kind, i), had, _ in r.boxes:
+            if kind == "box of":
+                at = self._says(GRADIENT, str(not had), str(had))
+                absent = "is None" if had else "is not None"
+                script.line(f"if t{i}._box is None or t{i}._box.value {absent}: return miss({at})")
+        for i, t in enumerate(tensors):
+            if type(t._track.edge) is Leaf:
+                at = self._says("hooks on an argument", "none", "some")
+                script.line(
+                    f"edge = t{i}._track.edge", f"if edge.hooks or edge.after: return miss({at})"
+                )
+
+    def _tensors(self, r: Recording, last: list[int]) -> Any:
+        """A function: which condition fails on a Tensor that guards have seen, -1 if none does.
+
+        Called when some Tensor got another storage, history or hooks.
+        """
+        script = Script("tensors of a compiled call")
+        script.use(content=content, last=last, rebound=rebound)
+        used = {id(what) for kind, what in map(own, r.sources) if kind == "keep"}
+        boxes = {id(what) for (kind, what), *_ in r.boxes if kind == "box"}
+        with script.block("def tensors():"):
+            for t in r.watch.tensors.values():
+                owned = t._box is not None and id(t._box) in boxes
+                if id(t._storage) not in used and not owned:
+                    continue
+                self._tensor(script, t, owned)
+            script.line("last[0] = rebound[0]", "return -1")
+        return script.build("tensors")
+
+    def _tensor(self, script: Script, t: Any, owned: bool) -> None:
+        name, edge = script.bind("tensor", t), t._track.edge
+        test = f"{name}._storage is not {script.bind('kept', t._storage)}"
+        seen = script.bind("edge", edge)
+        test += f" or {name}._track.edge is not {seen}"
+        if type(edge) is Leaf:
             if edge.hooks or edge.after:
-                return "hooks on an argument", "none", "some"
-        return None
+                hooks = script.bind("hooks", content([edge.hooks, edge.after]))
+                test += f" or content([{seen}.hooks, {seen}.after]) != {hooks}"
+            else:
+                test += f" or {seen}.hooks or {seen}.after"
+        if owned:
+            test += f" or {name}._box is not {script.bind('box', t._box)}"
+        what = f"memory, requires_grad or hooks of a tensor of shape {tuple(t._shape)}"
+        script.line(f"if {test}: return {self._says(what, 'as recorded', 'changed')}")
+
+
+def own(source: tuple[str, Any]) -> tuple[str, Any]:
+    """Where an input comes from, be it memory of NumPy or not."""
+    return source[1] if source[0] == "external" else source

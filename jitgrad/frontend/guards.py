@@ -1,21 +1,21 @@
 """Python values that a recording depended on: are they still the same?
 
-A value is a holder (namespace, object, cell, container) with a key. `Guards` reads all of them
-again before a replay, by one generated function. Entry: `Guard`, `Guards`. Imports: the Tensor.
+A value is a holder (namespace, object, cell, container) with a key. `Guards` writes the lines that
+read all of them again before a replay. Entry: `Guard`, `Guards`. Imports: the Tensor.
 """
 
 from __future__ import annotations
 
+import keyword
 import types
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from jitgrad.frontend.argtree import ATOMS
 from jitgrad.frontend.record import Base
-from jitgrad.frontend.state import rebound
+from jitgrad.runtime.script import Script
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 CONTAINERS = (list, tuple, dict, set, frozenset, deque)
@@ -137,80 +137,50 @@ def versioned(guard: Guard) -> bool:
 
 
 class Guards:
-    """The check before a replay, as one generated function over the guarded values."""
+    """The check of all guarded values, as lines of a generated function."""
 
-    def __init__(
-        self, found: list[Guard], extra: list[tuple[str, dict[str, Any], tuple[str, str, str]]]
-    ) -> None:
-        """`extra` has further conditions of failure: (expression, its names, what to say).
-
-        Those on a Tensor `t` are looked at only when some Tensor was bound anew.
-        """
+    def __init__(self, found: list[Guard]) -> None:
         self.found = found
-        self.said = [said for *_, said in extra]
-        names: dict[str, Any] = {
-            "same": same, "content": content, "settled": self._settled, "versions": [],
-        }  # fmt: skip
-        lines = ["def check():", "    try:", "        pass"]
-        modules: dict[int, tuple[Any, list[int]]] = {}
-        for i, g in enumerate(found):
-            if g.kind == "attr" and versioned(g):
-                modules.setdefault(id(g.holder), (g.holder, []))[1].append(i)
-                continue
-            names[f"h{i}"], names[f"v{i}"], names[f"k{i}"] = g.holder, g.value, g.key
-            if g.content is not None:
-                names[f"v{i}"], names[f"i{i}"] = g.content, _ids(g.value)
-                names[f"e{i}"] = elements(g.value) if _flat(g.value) else None  # ids stay theirs
-            lines.append(f"        if {_condition(i, g)}: return {i}")
-        self.versions = names["versions"]
-        self.members = list(modules.values())
-        for j, (module, _) in enumerate(self.members):
-            names[f"m{j}"] = module
-            self.versions.append(module._structure_version)
-            lines.append(
-                f"        if m{j}._structure_version != versions[{j}] and "
-                f"(at := settled({j})) >= 0: return at"
-            )
-        rare = ["def tensors():"]
-        for i, (text, more, _) in enumerate(extra, len(found)):
-            renamed = text
-            for name, value in more.items():
-                names[f"{name}_{i}"] = value
-                renamed = renamed.replace("{" + name + "}", f"{name}_{i}")
-            if "_track" in text and "t" in more:
-                rare.append(f"    if {renamed}: return {i}")
-            else:
-                lines.append(f"        if {renamed}: return {i}")
-        names["rebound"], names["last"] = rebound, [rebound[0]]
-        lines += [
-            "        if rebound[0] != last[0] and (at := tensors()) >= 0: return at",
-            "    except (KeyError, IndexError, AttributeError, TypeError, ValueError):",
-            "        return -2",
-            "    return -1",
-            *rare,
-            "    last[0] = rebound[0]",
-            "    return -1",
-        ]
-        exec("\n".join(lines), names)
-        self.check: Callable[[], int] = names["check"]
+        self.members: dict[int, tuple[Any, list[int]]] = {}  # of Modules: guards by number
+        for i, guard in enumerate(found):
+            if guard.kind == "attr" and versioned(guard):
+                self.members.setdefault(id(guard.holder), (guard.holder, []))[1].append(i)
+        self.versions = {
+            key: module._structure_version for key, (module, _) in self.members.items()
+        }
 
-    def _settled(self, j: int) -> int:
+    def write(self, script: Script) -> None:
+        """Lines that return `miss(number of the guard)` where one fails."""
+        own = {i for _, members in self.members.values() for i in members}
+        script.use(same=same, content=content)
+        for i, guard in enumerate(self.found):
+            if i not in own:
+                script.line(f"if {_condition(script, guard)}: return miss({i})  # {guard.label}")
+        script.use(settled=self._settled, versions=self.versions)
+        for key, (module, _) in self.members.items():
+            name = script.bind("module", module)
+            script.line(
+                f"if {name}._structure_version != versions[{key}] and "
+                f"(at := settled({key})) >= 0: return miss(at)"
+            )
+
+    def _settled(self, key: int) -> int:
         """A module has changed: -1 if nothing that matters did, else the guard that fails."""
-        module, members = self.members[j]
+        module, members = self.members[key]
         for i in members:
             if not self.found[i].holds():
                 return i
-        self.versions[j] = module._structure_version
+        self.versions[key] = module._structure_version
         return -1
 
     def reason(self, at: int) -> tuple[str, str, str]:
-        """What failed: its name, the old and the new value."""
-        if at == -2:
-            at = next((i for i, g in enumerate(self.found) if not g.holds()), -2)
-        if 0 <= at < len(self.found):
-            guard = self.found[at]
-            return guard.label, guard.was(), short(guard.read())
-        return self.said[at - len(self.found)] if at >= 0 else ("a tensor", "there", "elsewhere")
+        """Of the guard that failed: its name, the old and the new value."""
+        guard = self.found[at]
+        return guard.label, guard.was(), short(guard.read())
+
+    def failing(self) -> int:
+        """The guard that cannot be read any more, -1 if there is none."""
+        return next((i for i, guard in enumerate(self.found) if not guard.holds()), -1)
 
 
 def _flat(value: Any) -> bool:
@@ -226,22 +196,31 @@ def _ids(value: Any) -> list[int]:
     return [*map(id, value)] if isinstance(value, CONTAINERS) else []
 
 
-def _condition(i: int, g: Guard) -> str:
+def _condition(script: Script, g: Guard) -> str:
+    """When the guard fails."""
+    holder = script.bind("holder", g.holder)
+    key = repr(g.key) if type(g.key) in (str, int) else script.bind("key", g.key)
+    if g.kind == "call":
+        return f"{key}() != {script.bind('value', g.value)}"
     if g.kind == "item":
-        now = f"h{i}[k{i}]" if type(g.holder) in (dict, list) else f"h{i}.get(k{i})"
+        now = f"{holder}[{key}]" if type(g.holder) in (dict, list) else f"{holder}.get({key})"
     elif g.kind == "attr":
-        now = f"h{i}.{g.key}"
+        plain = g.key.isidentifier() and not keyword.iskeyword(g.key)
+        now = f"{holder}.{g.key}" if plain else f"getattr({holder}, {key})"
     else:
-        if g.kind == "call":
-            return f"k{i}() != v{i}"
-        now = f"h{i}.cell_contents"
+        now = f"{holder}.cell_contents"
     if g.value is MISSING:
-        return f"k{i} in h{i}" if g.kind == "item" else f"hasattr(h{i}, k{i})"
+        return f"{key} in {holder}" if g.kind == "item" else f"hasattr({holder}, {key})"
     if g.content is not None:
+        want = script.bind("content", g.content)
         if not _flat(g.value):
-            return f"content({now}) != v{i}"
+            return f"content({now}) != {want}"
+        # Elements that are the same objects need no look inside; they live as long as this test.
+        script.bind("elements", elements(g.value))
         own = "*map(id, x), *map(id, x.values())" if isinstance(g.value, dict) else "*map(id, x)"
-        return f"[{own}] != i{i} and content(x) != v{i}".replace("x)", f"(x := {now}))", 1)
+        ids = script.bind("ids", _ids(g.value))
+        return f"[{own}] != {ids} and content(x) != {want}".replace("x)", f"(x := {now}))", 1)
+    want = script.bind("value", g.value)
     if type(g.value) in (*ATOMS, tuple, types.MethodType):
-        return f"(x := {now}) is not v{i} and not same(x, v{i})"
-    return f"{now} is not v{i}"
+        return f"(x := {now}) is not {want} and not same(x, {want})"
+    return f"{now} is not {want}"

@@ -140,12 +140,7 @@ def run(roots: list[Node], launch: Any = None, order: list[Node] | None = None) 
     with threads.execution_lock:
         plan = bound(program, snap)
         outs, failure = plan.run(snap.nodes, launch or trace.launch())
-    counts.flushes += 1
-    counts.nodes += len(order)
-    counts.kernels_run += program.kernels
-    counts.steps_run += program.steps
-    counts.bytes += plan.bytes
-    counts.flops += plan.flops
+    counts.add(plan, program.kernels, len(order))
     if failure is not None:
         raise_failure(failure, program.schedule, snap.nodes)
     for i, buffer in zip(snap.outputs, outs, strict=True):

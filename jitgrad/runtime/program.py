@@ -59,17 +59,19 @@ class Program:
             row[:6] = step.function.address, address, count, step.grain, step.serial, step.scratch
         self.scratch_bytes = max((step.scratch for step in self.steps), default=0)
         self._interpreted = any(step.function.python for step in self.steps)
-        self._address = self.table.ctypes.data
+        self._where = threads.word(self.table.ctypes.data), threads.word(len(self.steps))
 
     def run(self):
         """Run all steps: None, or the Failure that ended the program."""
-        if not self.steps:
-            return None
         with threads.execution_lock:
-            if self._interpreted:
-                failed = self._interpret()
-            else:
-                failed = threads.run(self._address, len(self.steps), self.scratch_bytes)
+            return self.walk()
+
+    def walk(self):
+        """As `run`, for who holds `execution_lock`."""
+        if self._interpreted:
+            failed = self._interpret()
+        else:
+            failed = threads.run(*self._where, self.scratch_bytes)
         return Failure(*failed) if failed else None
 
     def _interpret(self):

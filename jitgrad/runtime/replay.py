@@ -1,194 +1,210 @@
 """A recorded graph that runs again over other memory and numbers, without its nodes.
 
-Entry: `Replay(roots, inputs)` computes the graph once and keeps bound plans of its own;
-`Replay.run(addresses)` patches addresses and numbers into them and makes one native call for each
-(one, unless the graph is too large for one schedule). Imports: ir, compiler, runtime.
+Entry: `Replay(roots, inputs, sources)` computes the graph once and keeps bound plans of its own;
+`Replay.write(script, ...)` writes the lines that patch addresses and numbers into them and run them
+all by one native call. Imports: ir, compiler, runtime.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+from sys import getrefcount
 from typing import Any
-
-import numpy as np
 
 from jitgrad.compiler import snapshot
 from jitgrad.ir.apply import realise
 from jitgrad.ir.node import Node, walk
-from jitgrad.runtime import flush, pool, switches, threads, trace
+from jitgrad.runtime import flush, pool, stats, switches, threads, trace
 from jitgrad.runtime.bind import Bound
 from jitgrad.runtime.errors import raise_failure
-from jitgrad.runtime.stats import counts
+from jitgrad.runtime.program import Failure, Program
+from jitgrad.runtime.script import Script
 
 _WORD = 0xFFFFFFFFFFFFFFFF
+_FORMATS = {"f32": "f", "f64": "d"}  # of numbers in a memoryview, which rounds 1e300 to inf
+KEPT = 1 << 20  # results up to this size have memory kept for them; alloc costs larger ones nothing
 
 
 class Part:
-    """One schedule of a replay: where its words come from.
+    """One schedule of a replay: where its words come from."""
 
-    `places` selects from the vector (inputs, results of all parts, this part's arena).
-    """
-
-    arena: int
-    draws: list[tuple[int, int, int]]
-    kernels: int
-    numbers: list[tuple[Any, Any, Any]]
-    offsets: np.ndarray
-    places: np.ndarray
+    draws: list[tuple[int, int, int]]  # word, draw, which of its numbers
+    leaves: list[tuple[int, int, int]]  # word, input or (past the inputs) result, byte offset
+    numbers: list[tuple[str, int, int]]  # dtype, word, number
+    outs: list[tuple[int, int, int]]  # word, result, byte offset
     plan: Bound
     sites: list[Node]
-    words: np.ndarray
-    __slots__ = (
-        "arena", "draws", "kernels", "numbers", "offsets", "places", "plan", "sites", "words",
-    )  # fmt: skip
+    __slots__ = ("draws", "leaves", "numbers", "outs", "plan", "sites")
 
 
 class Replay:
     """See the module.
 
     Attributes:
-        results: number of buffers that `run` returns.
+        sizes: bytes of the results, which are the roots and what one schedule gives to the next.
         at: where among them the roots are.
     """
 
-    def __init__(self, roots: list[Node], inputs: list[Node], sources: dict[int, Any]) -> None:
+    def __init__(self, roots: list[Node], inputs: list[Node], sources: dict[int, int]) -> None:
         """Compute `roots`, which are pending.
 
-        `inputs` are the realised nodes whose memory `run` is told anew; all others stay as they
-        are. `sources` has, by id, the Scalar nodes that change (-> index among the numbers given to
-        `run`) and the draws (-> index among its draws).
+        `inputs` are the realised nodes whose memory is another one at every run; all others stay as
+        they are. `sources` has, by id, the Scalar nodes that change (-> index among the numbers)
+        and the draws (-> index among the draws).
         """
         self.inputs = len(inputs)
-        self.place = {id(n): i for i, n in enumerate(inputs)}
-        self.offset = [n.offset * n.dtype.itemsize for n in inputs]
+        self._place = {id(n): i for i, n in enumerate(inputs)}
+        self._offset = [n.offset * n.dtype.itemsize for n in inputs]
         self.keep: list[Any] = []  # constants
         self.parts: list[Part] = []
-        self.results = 0
-        self.sizes: list[int] = []  # bytes of the results
+        self.sizes: list[int] = []
+        self.tally = stats.Tally()
         order = walk(roots)
         graph = [roots]
         if len(order) > flush.CUT:
             graph = [*flush.pieces(order, roots), roots]
-        made = []
         for some in graph:
             some = list({id(n): n for n in some if not n.realised}.values())
             if some:
-                made.append(self._part(some, sources))
-        self.at = [self.place[id(n)] - self.inputs for n in roots]
-        for part, first, spots in made:
-            self._address(part, first, spots)
-        self.arena = max((part.arena for part in self.parts), default=0)
-        self.memory: Any = None  # for temporary values, kept between runs
-        del self.place
+                self._part(some, sources)
+        self.at = [self._place[id(n)] - self.inputs for n in roots]
+        steps = [step for part in self.parts for step in part.plan.steps]
+        self.program = self.parts[0].plan.program if len(self.parts) == 1 else Program(steps)
+        self._arena: Any = None  # for temporary values, kept between runs
+        del self._place, self._offset
 
-    def _part(self, roots: list[Node], sources: dict[int, Any]) -> Any:
+    def _part(self, roots: list[Node], sources: dict[int, int]) -> None:
         snap = snapshot.take(roots)
         program = flush.program_of(snap)
         part = Part()
         part.plan = plan = Bound(program.schedule, program.functions, snap.nodes)
         part.sites = _skeleton(snap.nodes)
-        part.kernels = program.schedule.kernel_count
         values = trace.expected(snap)
         with threads.execution_lock:
             outs, failure = plan.run(snap.nodes, trace.launch())
-        _count(part, len(snap.nodes))
+        self.tally.plans.append((plan, program.kernels, len(snap.nodes)))
+        stats.counts.add(plan, program.kernels, len(snap.nodes))
         if failure is not None:
             raise_failure(failure, program.schedule, snap.nodes)
-        spots: list[tuple[int, Any, int]] = []  # word, place in the vector or a Buffer, offset
+        part.leaves = []
         for word, i, offset in plan.leaves:
             node = snap.nodes[i]
-            at = self.place.get(id(node))
+            at = self._place.get(id(node))
             if at is None:
-                spots.append((word, node.data, offset))
-            else:  # `run` gets addresses that include the node's offset
-                spots.append((word, at, offset - (self.offset[at] if at < self.inputs else 0)))
-        numbers: dict[str, list[tuple[int, int]]] = {}
+                plan.words[word] = node.data.ptr + offset
+                self.keep.append(node.data)
+            else:  # addresses of inputs include the node's offset
+                start = self._offset[at] if at < self.inputs else 0
+                part.leaves.append((word, at, offset - start))
+        part.numbers = []
         for word, i in plan.scalars:
             node = snap.nodes[i]
             index = sources.get(id(node))
             if index is not None:
                 step = 8 // node.dtype.itemsize
-                numbers.setdefault(node.dtype.suffix, []).append((word * step, index))
-        part.numbers = [
-            (plan.typed[suffix], np.array([w for w, _ in rows]), np.array([i for _, i in rows]))
-            for suffix, rows in numbers.items()
-        ]
+                part.numbers.append((node.dtype.suffix, word * step, index))
         part.draws = [(w, sources[id(snap.nodes[i])], k) for w, i, k in plan.slots]
-        first = self.results
-        self.sizes += plan.output_bytes
+        part.outs = [(word, len(self.sizes) + number, at) for word, number, at in plan.outs]
         for i, buffer in zip(snap.outputs, outs, strict=True):
             realise(snap.nodes[i], buffer)
-            self.place[id(snap.nodes[i])] = self.inputs + self.results
-            self.offset.append(0)
-            self.results += 1
+            self._place[id(snap.nodes[i])] = self.inputs + len(self.sizes)
+            self.sizes.append(buffer.nbytes)
+        self.parts.append(part)
         if values is not None:
             trace.check([snap.nodes[i] for i in snap.outputs], values, program.schedule)
-        return part, first, spots
 
-    def _address(self, part: Part, first: int, spots: list[tuple[int, Any, int]]) -> None:
-        """Turn words to patch into index arrays; constants are written now."""
-        plan = part.plan
-        rows = []
-        for word, source, offset in spots:
-            if isinstance(source, int):
-                rows.append((word, source, offset))
-            else:
-                plan.words[word] = source.ptr + offset
-                self.keep.append(source)
-        rows += [(word, self.inputs + first + number, at) for word, number, at in plan.outs]
-        end = self.inputs + self.results
-        rows += [(word, end, offset) for word, offset in plan.temps]
-        part.arena = plan.arena_bytes
-        table = np.array(rows, np.int64).reshape(-1, 3)
-        part.words, part.places, part.offsets = (np.ascontiguousarray(c) for c in table.T)
-        self.parts.append(part)
+    # ---- lines
 
-    def run(
-        self, addresses: list[int], numbers: list[float], draws: list[Any], spare: list[Any]
-    ) -> list[Any]:
-        """Buffers of all results: those of `spare`, fresh ones where it has None.
+    def names(self) -> dict[str, Any]:
+        """The objects that the lines refer to."""
+        program = self.program
+        names: dict[str, Any] = {
+            "alloc": pool.alloc, "arena": None, "arrange": self._arrange, "debug": switches.debug,
+            "getrefcount": getrefcount, "observed": self._observed, "raise_failure": self._raise,
+            "tally": self.tally, "walk": program.walk, "watched": trace.watched,
+        }  # fmt: skip
+        for p, part in enumerate(self.parts):
+            words = memoryview(part.plan.words)  # type: ignore[arg-type]
+            raw = words.cast("B")
+            names[f"words{p}"], names[f"unsigned{p}"] = words, raw.cast("Q")
+            names[f"f32_{p}"], names[f"f64_{p}"] = raw.cast("f"), raw.cast("d")
+        return names
 
-        `draws` has (seed, draw number) of each draw.
+    def write_addresses(self, script: Script, name: Callable[[int], str | None]) -> None:
+        """Lines that put addresses where kernels look for them; `name(i)` has that of input i,
+        or past the inputs of a result, or is None where it is not to be put."""
+        for p, part in enumerate(self.parts):
+            rows: dict[str, list[int]] = {}
+            places = [(w, at, offset) for w, at, offset in part.leaves]
+            places += [(w, self.inputs + at, offset) for w, at, offset in part.outs]
+            for word, at, offset in places:
+                address = name(at)
+                if address is not None:
+                    what = f"{address} + {offset}" if offset else address
+                    rows.setdefault(what, []).append(word)
+            for what, spots in rows.items():
+                script.line("".join([f"words{p}[{w}] = " for w in spots]) + what)
 
-        Raises:
-            IndexError: as `flush`; nothing is harmed.
-        """
-        alloc = pool.alloc
+    def write_numbers(
+        self, script: Script, numbers: list[str], draws: list[tuple[str, str]]
+    ) -> None:
+        """Lines that put numbers and (seed, draw number) where kernels look for them."""
+        for p, part in enumerate(self.parts):
+            rows: dict[tuple[str, int], list[int]] = {}
+            for suffix, word, index in part.numbers:
+                assert suffix in _FORMATS, suffix
+                rows.setdefault((suffix, index), []).append(word)
+            for (suffix, index), spots in rows.items():
+                script.line("".join([f"{suffix}_{p}[{w}] = " for w in spots]) + numbers[index])
+            for word, index, k in part.draws:
+                script.line(f"unsigned{p}[{word}] = {draws[index][k - 2]} & {_WORD:#x}")
+
+    def write_run(self, script: Script) -> None:
+        """Lines that run everything."""
+        script.line(
+            "failure = observed() if debug() or watched[0] else walk()",
+            "if failure is not None: raise_failure(failure)",
+            "tally.runs += 1",
+        )
+
+    def write_arena(self, script: Script) -> None:
+        """Lines that provide memory for temporary values."""
+        if any(part.plan.arena_bytes for part in self.parts):
+            script.line("if arena is None: arena = arrange()")
+
+    # ---- what the lines call
+
+    def _arrange(self) -> Any:
+        """Memory for temporary values."""
+        arena = pool.alloc(max(part.plan.arena_bytes for part in self.parts))
+        for part in self.parts:
+            for word, offset in part.plan.temps:
+                part.plan.words[word] = arena.ptr + offset
+        return arena
+
+    def _observed(self) -> Failure | None:
+        """One run, for whoever watches the steps."""
         launch = trace.launch()
         if switches.debug():
             trace.replays([part.plan.schedule for part in self.parts])
-        with threads.execution_lock:
-            out = [b or alloc(n) for b, n in zip(spare, self.sizes, strict=True)]
-            arena = self.memory
-            if arena is None:
-                arena = self.memory = alloc(self.arena)
-            places = [*addresses, *[b.ptr for b in out], arena.ptr]
-            vector = np.array(places, np.int64)
-            for part in self.parts:
-                plan = part.plan
-                plan.words[part.words] = vector[part.places] + part.offsets
-                for typed, words, index in part.numbers:
-                    typed[words] = np.array(numbers)[index]
-                for word, index, k in part.draws:
-                    plan.words[word] = np.int64(np.uint64(draws[index][k - 2] & _WORD))
-                failure = plan.program.run() if launch is None else plan.by(launch, part.sites)
-                if failure is not None:
-                    raise_failure(failure, plan.schedule, part.sites)
-                _count(part, len(part.sites))
-        return out
+        first = 0
+        for part in self.parts:
+            plan = part.plan
+            failure = plan.program.run() if launch is None else plan.by(launch, part.sites)
+            if failure is not None:
+                return dataclasses.replace(failure, step=failure.step + first)
+            first += len(plan.steps)
+        return None
 
-    def release(self) -> None:
-        """Give memory back that is kept between runs."""
-        self.memory = None
-
-
-def _count(part: Part, nodes: int) -> None:
-    plan = part.plan
-    counts.flushes += 1
-    counts.nodes += nodes
-    counts.kernels_run += part.kernels
-    counts.steps_run += len(plan.steps)
-    counts.bytes += plan.bytes
-    counts.flops += plan.flops
+    def _raise(self, failure: Failure) -> None:
+        """The error of a step, by its number among all."""
+        step = failure.step
+        for part in self.parts:
+            if step < len(part.plan.steps):
+                failure = dataclasses.replace(failure, step=step)
+                raise_failure(failure, part.plan.schedule, part.sites)
+            step -= len(part.plan.steps)
 
 
 def _skeleton(nodes: list[Node]) -> list[Node]:

@@ -1,7 +1,11 @@
-"""What ran: counters since the process started. Entry: `stats()`, `Counts`. Imports: runtime."""
+"""What ran: counters since the process started. Entry: `stats()`, `totals()`, `Tally`.
+
+Imports: runtime.
+"""
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +23,46 @@ class Counts:
     bytes: int = 0
     flops: int = 0
 
+    def add(self, plan: Any, kernels: int, nodes: int, runs: int = 1) -> None:
+        """`runs` runs of a bound plan."""
+        self.flushes += runs
+        self.nodes += runs * nodes
+        self.kernels_run += runs * kernels
+        self.steps_run += runs * len(plan.steps)
+        self.bytes += runs * plan.bytes
+        self.flops += runs * plan.flops
+
 
 counts = Counts()
+
+
+class Tally:
+    """Counts runs of some plans; they are added up when somebody asks, or when it dies."""
+
+    __slots__ = ("__weakref__", "plans", "runs")
+
+    def __init__(self) -> None:
+        self.plans: list[tuple[Any, int, int]] = []  # plan, kernels, nodes
+        self.runs = 0
+        _tallies.add(self)
+
+    def settle(self) -> None:
+        """Put what was counted so far into the totals."""
+        runs, self.runs = self.runs, 0
+        for plan, kernels, nodes in self.plans:
+            counts.add(plan, kernels, nodes, runs)
+
+    __del__ = settle
+
+
+_tallies: weakref.WeakSet[Tally] = weakref.WeakSet()
+
+
+def totals() -> Counts:
+    """The totals, all tallies included."""
+    for tally in list(_tallies):
+        tally.settle()
+    return counts
 
 
 def stats() -> dict[str, Any]:
@@ -44,6 +86,7 @@ def stats() -> dict[str, Any]:
     """
     from jitgrad.runtime import build
 
+    counts = totals()
     return {
         "nodes": counts.nodes,
         "flushes": counts.flushes,

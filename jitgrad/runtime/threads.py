@@ -25,9 +25,10 @@ from .interpret import ERROR_BYTES
 MAX_THREADS = 256
 _IDLE_S = 50e-6  # how long a worker spins before it sleeps
 _YIELD_S = 2e-6  # how long thread 0 spins for a worker before it offers its core
-_NATIVE = ctypes.CFUNCTYPE(
-    ctypes.c_int32, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_ssize_t, ctypes.c_void_p
-)
+# Without argument types, each of which ctypes would convert by a Python call: all are words.
+_NATIVE = ctypes.CFUNCTYPE(ctypes.c_int32)
+word = ctypes.c_ssize_t
+_NONE = word(0)
 execution_lock = threading.RLock()
 _wanted: int | None = None
 _pool: "_Pool | None" = None
@@ -70,17 +71,29 @@ def set_num_threads(n):
 
 
 def run(table, steps, scratch_bytes):
-    """Run the program of `steps` rows at address `table`; the record of a failure, or None.
+    """Run the program of `steps` rows at address `table`, both of them `word`s: None, or the
+    record of a failure: (step, segment, code, op, element, value).
 
-    The record is (step, segment, code, op, element, value). Call it with `execution_lock` held.
+    Call it with `execution_lock` held.
     """
+    pool = _pool
+    if pool is None or pool.threads != _wanted or scratch_bytes > pool.scratch_bytes:
+        pool = _ready(scratch_bytes)
+    if pool.drive(pool.block, table, steps, _NONE):
+        return pool.failure(steps.value)
+    return None
+
+
+def _ready(scratch_bytes):
+    """The pool, with as many threads as are wanted and so much scratch for each."""
     global _pool
     threads = get_num_threads()
     if _pool is None or _pool.capacity < threads:
         if _pool is not None:
             _pool.stop()
         _pool = _Pool(threads)
-    return _pool.run(table, steps, threads, scratch_bytes)
+    _pool.prepare(threads, scratch_bytes)
+    return _pool
 
 
 class _Pool:
@@ -95,29 +108,22 @@ class _Pool:
         # One argument block for each thing that the driver does.
         self.blocks = np.array([[0, self.memory.ptr, what] for what in range(5)], np.int64)
         first = self.blocks.ctypes.data
-        self.arguments = [first + what * self.blocks.strides[0] for what in range(5)]
+        self.arguments = [word(first + what * self.blocks.strides[0]) for what in range(5)]
         self.scratch_bytes = -1
         self.scratch: list = []
         self.threads = 0
+        self.block = None
         self.workers: list = []
-
-    def run(self, table, steps, threads, scratch_bytes):
-        """See the function `run`."""
-        if threads != self.threads or scratch_bytes > self.scratch_bytes:
-            self._prepare(threads, scratch_bytes)
-        block = self.arguments[driver.WALK if threads > 1 else driver.WALK_ALONE]
-        if self.drive(block, table, steps, None):
-            return self._failure(steps)
-        return None
 
     def stop(self):
         """End the workers, if any."""
-        self.drive(self.arguments[driver.STOP], 0, 0, None)
+        self.drive(self.arguments[driver.STOP], _NONE, _NONE, _NONE)
         for worker in self.workers:
             worker.join(1.0)
         self.workers = []
 
-    def _prepare(self, threads, scratch_bytes):
+    def prepare(self, threads, scratch_bytes):
+        """From now on run on so many threads; `block` tells the driver so."""
         if scratch_bytes > self.scratch_bytes:
             size = max(scratch_bytes, 1 << 16)
             self.scratch = [pool.alloc(size + ERROR_BYTES) for _ in range(self.capacity)]
@@ -132,7 +138,7 @@ class _Pool:
             self.workers = [
                 threading.Thread(
                     target=self.drive,
-                    args=(self.arguments[driver.WORK], thread, 0, None),
+                    args=(self.arguments[driver.WORK], word(thread), _NONE, _NONE),
                     name=f"jitgrad-{thread}",
                     daemon=True,
                 )
@@ -141,16 +147,18 @@ class _Pool:
             for worker in self.workers:
                 worker.start()
         self.state[driver.SETTINGS] = self.threads = threads
+        self.block = self.arguments[driver.WALK if threads > 1 else driver.WALK_ALONE]
 
     def _turn_seconds(self):
         best = math.inf
         for _ in range(5):
             start = time.perf_counter()
-            self.drive(self.arguments[driver.SPIN], 1000, 0, None)
+            self.drive(self.arguments[driver.SPIN], word(1000), _NONE, _NONE)
             best = min(best, time.perf_counter() - start)
         return best / 1000
 
-    def _failure(self, steps):
+    def failure(self, steps):
+        """The record of the failure that the last program of `steps` rows met first."""
         lines = self.state[driver.THREADS :].reshape(-1, driver.WORDS_PER_THREAD)
         first = int(self.state[driver.SERIAL]) - steps
         at = driver.FAILED_AT

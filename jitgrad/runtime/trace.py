@@ -76,6 +76,7 @@ class _Watch(threading.local):
 
 
 _watch = _Watch()
+watched = [0]  # how many threads are inside `watching`: while none is, nobody need ask further
 
 
 @contextmanager
@@ -83,10 +84,12 @@ def watching(launch: Any) -> Iterator[None]:
     """Inside, `launch(plan)` runs the plans of this thread's flushes and compiled calls."""
     before = _watch.launch
     _watch.launch = launch
+    watched[0] += 1
     try:
         yield
     finally:
         _watch.launch = before
+        watched[0] -= 1
 
 
 def launch() -> Any:

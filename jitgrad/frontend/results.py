@@ -1,0 +1,294 @@
+"""Lines that put the results of a run where a recording put them: storages, gradients, new Tensors.
+
+Entry: `Results(...).write()`. What was replaced is kept as memory for the next run; it is used
+again when nothing else refers to it. Imports: recordings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jitgrad.frontend.record import make
+from jitgrad.frontend.recording import NewTensor, Recording
+from jitgrad.frontend.storage import Storage, Track, View
+from jitgrad.frontend.tape import Box, Edge, Leaf
+from jitgrad.frontend.tensor import Tensor
+from jitgrad.ir.node import Node
+from jitgrad.ir.op import OPS
+from jitgrad.runtime.script import Script
+
+_BUFFER = OPS["buffer"]
+_SITE = ("<compiled>", 0, "")
+Value = tuple[str, Any]  # ("out", result), ("in", input) or ("const", node)
+
+
+class Results:
+    """Where results go.
+
+    Attributes:
+        traded: results whose memory goes to a storage that gives its old one for the next run.
+        updated: inputs that get another memory at every run.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        r: Recording,
+        at: list[int],
+        slots: dict[int, int],
+        storage: Callable[[int], str],
+    ) -> None:
+        """`at`: of roots among results; `slots`: of inputs; `storage(input)`: an expression."""
+        self.script = script
+        self.r = r
+        self._at, self._slots = at, slots
+        self._storage = storage
+        self.external = [r.sources[i][0] == "external" for i in slots]
+        batches = [r.sources[i][0] == "batch" for i in slots]
+        self._updates: list[tuple[int, int, int]] = []  # input, result, writes counted
+        self._writes: list[tuple[int, Value, int]] = []
+        for i, described, count in r.writes:
+            slot, value = slots[i], self._value(described)
+            if value[0] == "out" and not self.external[slot] and not batches[slot]:
+                self._updates.append((slot, value[1], count))
+            else:
+                self._writes.append((slot, value, count))
+        self._stores = [(self._value(v), shape, dtype) for v, shape, dtype in r.stores]
+        self._grads: list[tuple[Box, int, Any, Any]] = []  # plain gradients, which are nothing else
+        self._boxes: list[tuple[Any, Any]] = []
+        self._gone: set[int] = set()  # new Tensors that are plain gradients
+        self._place_boxes()
+        self.traded = {what for _, what, _ in self._updates} | {g[1] for g in self._grads}
+        self.updated = {slot for slot, *_ in self._updates}
+
+    def _value(self, described: tuple[str, Any]) -> Value:
+        kind, what = described
+        if kind == "const":
+            return kind, what
+        return kind, self._at[what] if kind == "out" else self._slots[what]
+
+    def _place_boxes(self) -> None:
+        r = self.r
+        boxes = [(s, c) for s, _, c in r.boxes if c != "same"]
+        used = Counter(_news(r.result)) + Counter(i for _, c in boxes if c for i in _news(c))
+        sharing = Counter(t.source for t in r.tensors)
+        for source, spec in boxes:
+            if source[0] == "box" and spec is not None and spec[0] == "new":
+                t = r.tensors[spec[1]]
+                alone = used[spec[1]] == sharing[t.source] == 1 and t.source[0] == "new"
+                if alone and t.chain is None and t.history is None and t.cls is Tensor:
+                    (kind, what), shape, dtype = self._stores[t.source[1]]
+                    if kind == "out":
+                        self._grads.append((source[1], what, shape, dtype))
+                        self._gone.add(spec[1])
+                        continue
+            self._boxes.append((source, spec))
+
+    # ---- lines
+
+    def write(self) -> None:
+        """All lines; result i is the buffer `out{i}`, traded memory goes to `spare{i}`."""
+        r, line = self.r, self.script.line
+        self.script.use(
+            node=_node, fresh=_fresh, tensor=_tensor, Storage=Storage, Tensor=Tensor,
+            copyto=np.copyto,
+        )  # fmt: skip
+        self._before()
+        for slot, what, count in self._updates:
+            self._update(slot, what, count)
+        for grad in self._grads:
+            self._grad(*grad)
+        for slot, value, count in self._writes:
+            storage = self._storage(slot)
+            if self.external[slot]:
+                line(f"copyto({storage}.external, {self._array(slot, value)})")
+            else:
+                line(f"{storage}.version += {count}", f"{storage}.node = {self._node(value)}")
+        gone = {r.tensors[i].source for i in self._gone}
+        direct = self._direct()
+        for j, (value, *_) in enumerate(self._stores):
+            if ("new", j) not in gone | direct:
+                line(f"new{j} = Storage({self._node(value, j)})")
+        for i, t in enumerate(r.tensors):
+            if i not in self._gone:
+                line(f"tensor{i} = {self._tensor(t, t.source in direct)}")
+        line(f"result = {self._build(r.result)}")
+        for (kind, what), spec in self._boxes:
+            box = self.script.bind("box", what) if kind == "box" else f"t{what}._box"
+            line(f"{box}.value = {'None' if spec is None else self._build(spec)}")
+
+    def _before(self) -> None:
+        """Values and gradients from before the call that are needed after it."""
+        values = [v for _, v, _ in self._writes] + [v for v, *_ in self._stores]
+        for slot in sorted({what for kind, what in values if kind == "in"}):
+            self.script.line(f"before{slot} = {self._storage(slot)}.node")
+        specs = [self.r.result, *[c for _, c in self._boxes if c]]
+        for box in dict.fromkeys([h for spec in specs for h in _helds(spec)]):
+            self.script.line(f"{self._was(*box)} = {self._box(*box)}.value")
+
+    def _update(self, slot: int, what: int, count: int) -> None:
+        dtype = self.script.bind("dtype", self.r.inputs[self._input(slot)].dtype)
+        shape = self.r.inputs[self._input(slot)].shape
+        line = self.script.line
+        line(f"s = {self._storage(slot)}", f"s.version += {count}", "n = s.node")
+        # Held by nothing but the storage: also by `n` and the call.
+        line(f"if getrefcount(n) == 3: spare{what} = n.data; n.data = out{what}")
+        line(f"else: s.node = node({shape}, {dtype}, out{what})")
+
+    def _grad(self, box: Box, what: int, shape: Any, dtype: Any) -> None:
+        script = self.script
+        name, dtype = script.bind("box", box), script.bind("dtype", dtype)
+        script.line(f"t = {name}.value")
+        # Held by nothing but the box; its storage also as its own track.
+        refs = 4 + sum(kind == "box" and b is box for kind, b in self.r.sources)
+        with script.block(
+            "if (t is not None and getrefcount(t) == 3 and t._view is None and t._box is None "
+            f"and getrefcount(s := t._storage) == {refs} and (n := s.node) is not None "
+            "and getrefcount(n) == 3):"
+        ):
+            script.line(f"spare{what} = n.data", f"n.data = out{what}", "s.version = 0")
+        script.line(f"else: {name}.value = fresh(Tensor, {shape}, {dtype}, out{what})")
+
+    def _input(self, slot: int) -> int:
+        return next(i for i, at in self._slots.items() if at == slot)
+
+    def _node(self, value: Value, store: int = -1) -> str:
+        """A node with a value."""
+        kind, what = value
+        if kind == "in":
+            return f"before{what}"
+        if kind == "const":
+            return self.script.bind("const", what)
+        _, shape, dtype = self._stores[store]
+        return f"node({shape}, {self.script.bind('dtype', dtype)}, out{what})"
+
+    def _array(self, slot: int, value: Value) -> str:
+        """An array with the value of what memory of NumPy is to hold."""
+        kind, what = value
+        if kind == "out":
+            memory = f"{self._storage(slot)}.external"
+            return f"out{what}.view({memory}.dtype, {memory}.shape)"
+        return f"{self._node(value)}.array()"
+
+    def _direct(self) -> set[Any]:
+        """New storages that one plain new Tensor is the only one to view."""
+        sharing = Counter(t.source for t in self.r.tensors)
+        return {
+            t.source
+            for t in self.r.tensors
+            if t.source[0] == "new" and sharing[t.source] == 1 and t.chain is None
+            and t.history is None and self._stores[t.source[1]][0][0] == "out"
+        }  # fmt: skip
+
+    def _tensor(self, t: NewTensor, direct: bool) -> str:
+        """A new Tensor."""
+        bind = self.script.bind
+        cls, dtype = bind("class_", t.cls), bind("dtype", t.dtype)
+        kind, at = t.source
+        if direct:
+            return f"fresh({cls}, {t.shape}, {dtype}, out{self._stores[at][0][1]})"
+        new = kind == "new"
+        storage = f"new{at}" if new else self._storage(self._slots[at])
+        return f"tensor({bind('described', t)}, {storage}, {new})"
+
+    def _was(self, kind: str, what: Any) -> str:
+        return f"was_{self.script.bind('box', what) if kind == 'box' else f't{what}'}"
+
+    def _box(self, kind: str, what: Any) -> str:
+        return self.script.bind("box", what) if kind == "box" else f"t{what}._box"
+
+    def _build(self, spec: Any) -> str:
+        """What is returned, from its description."""
+        kind, bind = spec[0], self.script.bind
+        if kind == "new":
+            return f"tensor{spec[1]}"
+        if kind == "arg":
+            return f"t{spec[1]}"
+        if kind == "held":
+            return self._was(*spec[1])
+        if kind in ("atom", "same"):
+            value = spec[1]
+            plain = type(value) in (int, bool, str, type(None))
+            plain = plain or (type(value) is float and math.isfinite(value))
+            return repr(value) if plain else bind("value", value)
+        if kind == "list":
+            items = "".join([self._build(s) + ", " for s in spec[2]])
+            if spec[1] is list:
+                return f"[{items}]"
+            if spec[1] is tuple:
+                return f"({items})"
+            cls = bind("kind", spec[1])
+            return f"{cls}({items})" if hasattr(spec[1], "_fields") else f"{cls}(({items}))"
+        cls = bind("kind", spec[1])
+        values = [self._build(s) for s in spec[3]]
+        if kind == "fields":
+            pairs = zip(spec[2], values, strict=True)
+            return f"{cls}({', '.join([f'{name}={value}' for name, value in pairs])})"
+        keys = [bind("key", key) for key in spec[2]]
+        pairs = zip(keys, values, strict=True)
+        return f"{cls}({{{', '.join([f'{key}: {value}' for key, value in pairs])}}})"
+
+
+def _news(spec: Any) -> list[int]:
+    """The new Tensors in a description of a result."""
+    return [s[1] for s in _leaves(spec) if s[0] == "new"]
+
+
+def _helds(spec: Any) -> list[Any]:
+    """Where gradients from before the call come from."""
+    return [s[1] for s in _leaves(spec) if s[0] == "held"]
+
+
+def _leaves(spec: Any) -> list[Any]:
+    inner = spec[2] if spec[0] == "list" else spec[3] if spec[0] in ("dict", "fields") else None
+    return [spec] if inner is None else [leaf for s in inner for leaf in _leaves(s)]
+
+
+# ---- what the lines call
+
+_new = object.__new__
+
+
+def _node(shape: Any, dtype: Any, memory: Any) -> Node:
+    """A realised node."""
+    return Node(_BUFFER, (), (), shape, dtype, "cpu", _SITE, memory)
+
+
+def _fresh(cls: Any, shape: Any, dtype: Any, memory: Any) -> Any:
+    """A Tensor over memory of its own, without history."""
+    storage = _new(Storage)
+    storage.node = Node(_BUFFER, (), (), shape, dtype, "cpu", _SITE, memory)
+    storage.version = storage.depth = 0
+    storage.edge = storage.external = storage.settled = None
+    t = _new(cls)
+    t._storage = t._track = storage
+    t._view = t._box = None
+    t._shape, t._dtype = shape, dtype
+    return t
+
+
+def _tensor(described: NewTensor, storage: Any, new: bool) -> Any:
+    """A Tensor over a storage, which may be a `new` one of its own."""
+    t = described
+    edge: Any = None
+    box = None
+    if t.history == "leaf":
+        box = Box()
+        edge = Leaf(t.shape, t.dtype, box)
+    elif t.history is not None:  # backward has freed it: a second one raises as it should
+        label, site = t.history
+        edge = Edge(label, None, (), (), t.shape, t.dtype, site)
+        edge.saved = None
+    if new and t.chain is None:
+        storage.edge = edge
+        out = make(t.cls, storage, storage, None, t.shape, t.dtype)
+    else:
+        view = None if t.chain is None else View(t.chain, edge, edge)
+        out = make(t.cls, storage, Track(edge), view, t.shape, t.dtype)
+    out._box = box
+    return out
