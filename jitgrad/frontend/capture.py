@@ -185,11 +185,12 @@ class Capture:
         """`optimizer` works on its groups and state now."""
         note = self.watch.note
         name = type(optimizer).__name__
-        note(optimizer, "call", optimizer._form, f"parameters or switches of {name}")
         state = note(optimizer, "attr", "state", f"state of {name}")
-        for group in optimizer.param_groups:
+        for group in note(optimizer, "attr", "param_groups", f"groups of {name}", whole=True):
             self.groups.setdefault(id(group), (group, group.version))
-            for param in group["params"]:
+            for key in optimizer._switches:
+                note(group, "truth", key, f"{key} of {name}")
+            for param in note(group, "item", "params", f"parameters of {name}", whole=True):
                 self.watch.tensors[id(param)] = param
                 own = note(state, "item", param, f"state of {name}")
                 for key, value in own.items() if isinstance(own, dict) else ():

@@ -30,7 +30,7 @@ class Guard:
 
     def __init__(self, holder: Any, kind: str, key: Any, value: Any, label: str) -> None:
         self.holder = holder
-        self.kind = kind  # "item", "attr", "cell" or "call"
+        self.kind = kind  # "item", "truth" (of an item), "attr" or "cell"
         self.key = key
         self.value = value
         self.label = label
@@ -47,7 +47,7 @@ class Guard:
                 return getattr(self.holder, self.key)
             if self.kind == "cell":
                 return self.holder.cell_contents
-            return self.key()
+            return bool(self.holder[self.key])
         except (KeyError, IndexError, AttributeError, ValueError):
             return MISSING
 
@@ -132,8 +132,9 @@ def versioned(guard: Guard) -> bool:
     """Whether a Module's version counter tells that the value may have changed."""
     if not hasattr(guard.holder, "_structure_version"):
         return False
-    # Its own dicts count their changes; a list that the user put there does not.
-    return guard.content is None or guard.key in HELD or "_hooks" in guard.key
+    # Changes of its own containers are counted; those of a list that the user put there are not.
+    own = guard.key in HELD or "_hooks" in guard.key or guard.key == "_non_persistent_buffers_set"
+    return guard.content is None or own
 
 
 class Guards:
@@ -186,7 +187,8 @@ class Guards:
 def _flat(value: Any) -> bool:
     """Whether equal elements by identity mean an equal container."""
     return isinstance(value, CONTAINERS) and not any(
-        isinstance(e, (*CONTAINERS, np.ndarray)) for e in elements(value)
+        isinstance(e, (*CONTAINERS, np.ndarray)) and not hasattr(e, "version")
+        for e in elements(value)
     )
 
 
@@ -200,10 +202,12 @@ def _condition(script: Script, g: Guard) -> str:
     """When the guard fails."""
     holder = script.bind("holder", g.holder)
     key = repr(g.key) if type(g.key) in (str, int) else script.bind("key", g.key)
-    if g.kind == "call":
-        return f"{key}() != {script.bind('value', g.value)}"
+    if g.kind == "truth":
+        return f"{'not ' if g.value else ''}{holder}[{key}]"
     if g.kind == "item":
-        now = f"{holder}[{key}]" if type(g.holder) in (dict, list) else f"{holder}.get({key})"
+        plain = type(g.holder).__getitem__ in (dict.__getitem__, list.__getitem__)
+        plain = plain and not hasattr(g.holder, "__missing__")
+        now = f"{holder}[{key}]" if plain else f"{holder}.get({key})"
     elif g.kind == "attr":
         plain = g.key.isidentifier() and not keyword.iskeyword(g.key)
         now = f"{holder}.{g.key}" if plain else f"getattr({holder}, {key})"

@@ -95,7 +95,7 @@ class Results:
         """All lines; result i is the buffer `out{i}`, traded memory goes to `spare{i}`."""
         r, line = self.r, self.script.line
         self.script.use(
-            node=_node, fresh=_fresh, tensor=_tensor, Storage=Storage, Tensor=Tensor,
+            node=_node, fresh=_fresh, spent=_spent, tensor=_tensor, Storage=Storage, Tensor=Tensor,
             copyto=np.copyto,
         )  # fmt: skip
         self._before()
@@ -191,7 +191,9 @@ class Results:
         cls, dtype = bind("class_", t.cls), bind("dtype", t.dtype)
         kind, at = t.source
         if direct:
-            return f"fresh({cls}, {t.shape}, {dtype}, out{self._stores[at][0][1]})"
+            what = f"{cls}, {t.shape}, {dtype}, out{self._stores[at][0][1]}"
+            history = "" if t.history is None else f", spent({t.shape}, {dtype}, *{t.history!r})"
+            return f"fresh({what}{history})"
         new = kind == "new"
         storage = f"new{at}" if new else self._storage(self._slots[at])
         return f"tensor({bind('described', t)}, {storage}, {new})"
@@ -259,17 +261,25 @@ def _node(shape: Any, dtype: Any, memory: Any) -> Node:
     return Node(_BUFFER, (), (), shape, dtype, "cpu", _SITE, memory)
 
 
-def _fresh(cls: Any, shape: Any, dtype: Any, memory: Any) -> Any:
-    """A Tensor over memory of its own, without history."""
+def _fresh(cls: Any, shape: Any, dtype: Any, memory: Any, edge: Any = None) -> Any:
+    """A Tensor over memory of its own."""
     storage = _new(Storage)
     storage.node = Node(_BUFFER, (), (), shape, dtype, "cpu", _SITE, memory)
+    storage.edge = edge
     storage.version = storage.depth = 0
-    storage.edge = storage.external = storage.settled = None
+    storage.external = storage.settled = None
     t = _new(cls)
     t._storage = t._track = storage
     t._view = t._box = None
     t._shape, t._dtype = shape, dtype
     return t
+
+
+def _spent(shape: Any, dtype: Any, label: str, site: Any) -> Edge:
+    """History that backward has freed: a second one raises as it should."""
+    edge = Edge(label, None, (), (), shape, dtype, site)
+    edge.saved = None
+    return edge
 
 
 def _tensor(described: NewTensor, storage: Any, new: bool) -> Any:
@@ -280,10 +290,8 @@ def _tensor(described: NewTensor, storage: Any, new: bool) -> Any:
     if t.history == "leaf":
         box = Box()
         edge = Leaf(t.shape, t.dtype, box)
-    elif t.history is not None:  # backward has freed it: a second one raises as it should
-        label, site = t.history
-        edge = Edge(label, None, (), (), t.shape, t.dtype, site)
-        edge.saved = None
+    elif t.history is not None:
+        edge = _spent(t.shape, t.dtype, *t.history)
     if new and t.chain is None:
         storage.edge = edge
         out = make(t.cls, storage, storage, None, t.shape, t.dtype)

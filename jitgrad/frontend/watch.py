@@ -69,9 +69,7 @@ class Watch:
     def note(self, holder: Any, kind: str, key: Any, label: str, whole: bool = False) -> Any:
         """Guard one value; returns it."""
         name: tuple[Any, ...] = (id(holder), kind, key)
-        if kind == "call":
-            name = (id(holder), kind, label)
-        elif isinstance(key, Base):  # whose == is no comparison
+        if isinstance(key, Base):  # whose == is no comparison
             name = (id(holder), kind, id(key), label)
         guard = self.found.get(name)
         if guard is None:

@@ -176,24 +176,15 @@ class Optimizer(StateDict):
     def _tick(self, work):
         """Count one step; the numbers of every parameter's update, one after the other."""
         self._steps += 1
-        flat, known = [], {}  # by group and count: parameters of a group rarely differ
+        flat = []
+        last, numbers = None, ()  # parameters of a group rarely differ in their counts
         for param, i in work:
             state = self.state[param]
-            step = state["step"] = state["step"] + 1
-            if (i, step) not in known:
-                known[i, step] = self._numbers(self.param_groups[i], step)
-            flat += known[i, step]
+            state["step"] = step = state["step"] + 1
+            if (i, step) != last:
+                last, numbers = (i, step), self._numbers(self.param_groups[i], step)
+            flat += numbers
         return tuple(flat)
-
-    def _form(self):
-        """What the operations of a step depend on, besides gradients and state; for guards."""
-        switches = self._switches  # lists, not generators: every compiled call asks
-        return tuple(
-            [
-                (*map(id, group["params"]), *[bool(group[key]) for key in switches])
-                for group in self.param_groups
-            ]
-        )
 
     def _check(self, group):
         """Refuse values out of range; called for every new group."""
