@@ -11,6 +11,7 @@ import sys
 import numpy as np
 
 LANES = 64
+AHEAD = 128  # elements that a prefetch asks for
 DTYPES = {
     "f32": np.float32,
     "f64": np.float64,
@@ -231,6 +232,14 @@ def lookup(table, i):
 def at(p, i):
     """The pointer p moved by i elements."""
     return p[i:]
+
+
+def prefetch(p, i):
+    """Ask for the cache lines of the AHEAD elements from i on; they need not exist."""
+
+
+def prefetch_out(p, i):
+    """The same for elements that are going to be written."""
 
 
 def zero_of(p):

@@ -13,8 +13,9 @@ from numba.core import cgutils, types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, typeof_impl
 
-from .intrinsics import LANES, Table
+from .intrinsics import AHEAD, LANES, Table
 
+_I8P = ir.IntType(8).as_pointer()
 _F32, _F64, _I32, _I64 = types.float32, types.float64, types.int32, types.int64
 
 
@@ -235,6 +236,31 @@ def at(context, p, i):
         return cgutils.gep_inbounds(builder, args[0], args[1])
 
     return p(p, types.intp), generate
+
+
+def _prefetch(writes):
+    @intrinsic
+    def operation(context, p, i):
+        line = 512 // p.dtype.bitwidth  # elements in 64 bytes
+
+        def generate(ctx, builder, sig, args):
+            bits = ir.IntType(32)
+            # Into the second cache (2): in the first, rows 4 kB apart drive each other out.
+            hints = [ir.Constant(bits, hint) for hint in (writes, 2, 1)]
+            kind = ir.FunctionType(ir.VoidType(), [_I8P, bits, bits, bits])
+            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            first = builder.gep(args[0], [args[1]])
+            for at in range(0, AHEAD, line):
+                address = builder.gep(first, [ir.Constant(ir.IntType(64), at)])
+                builder.call(function, [builder.bitcast(address, _I8P), *hints])
+            return ctx.get_dummy_value()
+
+        return types.none(p, types.intp), generate
+
+    return operation
+
+
+prefetch, prefetch_out = _prefetch(0), _prefetch(1)
 
 
 def _constant_of(choose):

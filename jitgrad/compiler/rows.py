@@ -1,6 +1,6 @@
 """Kernels over rows: stages of column loops whose reductions are numbers for the next stage.
 
-Entry: `rows`. Imports: compiler.
+Entry: `rows`. Imports: kernels, compiler.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from jitgrad.compiler.loops import decompose, indent
 from jitgrad.compiler.saves import Saves
 from jitgrad.compiler.source import TAB, Filled, Writer
 from jitgrad.compiler.values import Access, Value
+from jitgrad.kernels.intrinsics import AHEAD
+
+FAR = 16384  # elements of a row after which the next row is not worth fetching
 
 Reduce = Callable[[Writer, Value, tuple[int, ...]], list[str]]
 Loop = Callable[[Writer, list[str]], list[str]]
@@ -22,10 +25,48 @@ def rows(w: Writer) -> tuple[list[str], Spec, Spec]:
     """Rows in parallel; stages of column loops inside."""
     n = w.size(w.nest.classes(w.nest.cols))
     w.filled = Filled(f"r * {n}", f"r * {n} + {n}")
-    stages(w, reduce_row, column_loop)
+    loops = Loops()
+    stages(w, reduce_row, loops)
+    loops.look_ahead(w)
     body = ["for r in range(lo, hi):", *indent([*decompose(w, "r"), *w.row])]
     nest = w.nest
     return body, ("size", nest.classes(nest.rows)), ("size", nest.classes(nest.cols))
+
+
+class Loops:
+    """The column loops of a row. While the costliest one computes, the next row is fetched: the
+    processor itself foresees no row, so that else each row would begin with waiting for memory."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[int, int, int]] = []  # cost so far, first line, past the last
+
+    def __call__(self, w: Writer, body: list[str]) -> list[str]:
+        lines = column_loop(w, body)
+        self.written.append((w.cost, len(w.row), len(w.row) + len(lines)))
+        return lines
+
+    def look_ahead(self, w: Writer) -> None:
+        """Give the costliest loop its prefetches, block by block."""
+        if len(self.written) < 2 or len(w.nest.cols) > 1:
+            return
+        before = [0, *(cost for cost, _, _ in self.written)]
+        costs = [cost - past for (cost, _, _), past in zip(self.written, before, strict=False)]
+        _, first, end = self.written[costs.index(max(costs))]
+        n = w.size(w.nest.classes(w.nest.cols))
+        starts: dict[str, str] = {}
+        ask: list[str] = []
+        for pointer, (prefetch, following) in w.streams.items():
+            if following not in starts:
+                starts[following] = w.fresh("after")
+            ask.append(f"{w.function(prefetch)}({pointer}, {starts[following]} + base)")
+        loop, *body = w.row[first:end]
+        column = w.nest.variables[w.nest.cols[0]]
+        w.row[first:end] = [
+            *(f"{name} = {following}" for following, name in starts.items()),
+            f"for base in range(0, {n}, {AHEAD}):",
+            *indent([f"if base < {FAR}:", *indent(ask)]),
+            *indent([f"for {column} in range(base, min(base + {AHEAD}, {n})):", *body]),
+        ]
 
 
 def column_loop(w: Writer, body: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ kind of group its loops. Imports: ops, compiler.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jitgrad.compiler.groups import Group, element_reads
 from jitgrad.compiler.kernel import Spec
@@ -73,6 +73,7 @@ class Writer:
         self.loop_memo: dict[object, str] = {}
         self.saved: dict[Value, str] = {}
         self.kept: dict[object, str] = {}  # loads that later stages repeat: their scratch
+        self.streams: dict[str, tuple[str, str]] = {}  # pointer: prefetch, index of the next row
         self.filled: Filled | None = None
         self.draws: dict[Value, str] = {}  # scratch that holds a draw's elements
         self.stage_now = 0
@@ -188,6 +189,7 @@ class Writer:
                 return self.remember(key, "col", name)
             pointer = self.pointer(access)
             text, level = self.element(pointer, access, terms)
+            self.stream(pointer, access, terms, "prefetch")
             name = self.fresh(pointer + "_")
             self.put(f"{name} = {text}{truth}", level)
             self.remember(key, level, name)
@@ -200,6 +202,14 @@ class Writer:
         """Source of an element in memory, and the level at which it is known."""
         index, level = self.index(pointer, access, terms)
         return f"{pointer}[{index}]", level
+
+    def stream(self, pointer: str, access: Access | None, terms: Terms, prefetch: str) -> None:
+        """Note memory that the kernel walks through row by row, each row an adjacent run."""
+        if [t.level for t in terms.parts] == ["row", "col"] and len(self.nest.rows) == 1:
+            row, col = terms.parts
+            if col.stride is None and not col.sizes:
+                following = self.term(pointer, access, replace(row, index=f"({row.index} + 1)"))
+                self.streams[pointer] = prefetch, following
 
     def kept_element(self, slot: str) -> str:
         """Source of the current column's element of a row of scratch."""
@@ -441,6 +451,7 @@ class Writer:
     def assign(self, pointer: str, v: Value, terms: Terms, name: str, level: str) -> None:
         """Put an element of `v` into memory."""
         text, _ = self.element(pointer, v.store, terms)
+        self.stream(pointer, v.store, terms, "prefetch_out")
         self.put(f"{text} = {name}", level)
 
 
