@@ -25,20 +25,28 @@ observers: list[Callable[[str, Site], None]] = []
 
 def flush(nodes: Iterable[Node]) -> None:
     """Compute `nodes` and what is worth keeping below them."""
-    from jitgrad.runtime.flush import flush as run
+    from jitgrad.runtime import flush, recall
 
-    roots = [node for node in nodes if not node.realised]
+    roots = flush.pending(nodes)
     if roots:
-        run(kept(roots))
+        held = held_by_user()
+        sight = recall.look(roots, held)
+        if sight is None or not flush.again(sight):
+            flush.flush(kept(roots, held), sight)
 
 
-def kept(roots: list[Node]) -> list[Node]:
+def held_by_user() -> set[int]:
+    """The ids of pending nodes that live Tensors hold."""
+    return {id(s.node) for s in _live(local.state)}
+
+
+def kept(roots: list[Node], held: set[int] | None = None) -> list[Node]:
     """`roots`, and the pending results below them that would be costly to compute again.
 
     Those are results of ops with cost "keep" that a live tape will read in backward, directly or
-    through cheap ops, or that the user still holds.
+    through cheap ops, or that the user still holds (`held`: see `held_by_user`).
     """
-    held = {id(s.node) for s in _live(local.state)}
+    held = held_by_user() if held is None else held
     out, have = list(roots), set(map(id, roots))
     needed: set[int] = set()
     for node in reversed(walk(roots)):

@@ -119,3 +119,16 @@ def walk(roots: Iterable[Node], *, pending_only: bool = True) -> list[Node]:
                 order.append(node)
                 stack.pop()
     return order
+
+
+def skeleton(nodes: list[Node]) -> list[Node]:
+    """Copies of `nodes`, each of which stands after its inputs, without their memory: what error
+    messages and debug tools read when the graph itself is gone."""
+    table: dict[int, Node] = {}
+    for n in nodes:
+        inputs = tuple([table[id(x)] for x in n.inputs])
+        data = n.data if n.op.name in ("const", "scalar") else None
+        node = Node(n.op, inputs, n.attrs, n.shape, n.dtype, n.device, n.site, data)
+        node.strides, node.offset = n.strides, n.offset
+        table[id(n)] = node
+    return list(table.values())

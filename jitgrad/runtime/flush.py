@@ -6,7 +6,6 @@ changes no bit. Imports: ir, compiler, runtime.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import time
 from collections import OrderedDict
@@ -17,7 +16,7 @@ from jitgrad.compiler import schedule as schedules
 from jitgrad.compiler import snapshot
 from jitgrad.ir.apply import realise
 from jitgrad.ir.node import Node, walk
-from jitgrad.runtime import build, misses, switches, threads, trace
+from jitgrad.runtime import build, misses, recall, switches, threads, trace
 from jitgrad.runtime.bind import Bound
 from jitgrad.runtime.errors import not_built, raise_failure
 from jitgrad.runtime.stats import counts
@@ -29,18 +28,20 @@ PLANS = 512  # bound plans kept
 _programs: OrderedDict[Any, Program] = OrderedDict()
 _plans: OrderedDict[Any, Bound] = OrderedDict()
 _numbers = itertools.count()
+_clock = itertools.count()
 
 
 class Program:
-    """A schedule with its machine code."""
+    """A schedule with its machine code; `used` tells when it was asked for last."""
 
-    __slots__ = ("functions", "kernels", "nodes", "number", "schedule", "steps")
+    __slots__ = ("functions", "kernels", "nodes", "number", "schedule", "steps", "used")
 
     def __init__(self, snap: snapshot.Snapshot) -> None:
         switches.device()  # raises for one that cannot compute
         start = time.perf_counter()
         self.nodes = len(snap.nodes)
         self.number = next(_numbers)  # of its plans; an id could come again
+        self.used = next(_clock)
         self.schedule = schedules.build(snap, switches.fuse())
         kernels = [step.kernels[0] for step in self.schedule.steps]
         try:
@@ -63,8 +64,7 @@ def program_of(snap: snapshot.Snapshot) -> Program:
             _programs[key] = program
             _trim()
         return program
-    with contextlib.suppress(KeyError):  # another thread may have dropped it meanwhile
-        _programs.move_to_end(key)
+    program.used = next(_clock)
     if switches.debug():
         trace.hit(program.schedule, snap)
     return program
@@ -73,15 +73,31 @@ def program_of(snap: snapshot.Snapshot) -> Program:
 def _trim() -> None:
     """Drop the schedules used longest ago, and their plans, when too many nodes are kept."""
     nodes = sum([program.nodes for program in _programs.values()])
-    while nodes > NODES and len(_programs) > 1:
-        _, oldest = _programs.popitem(last=False)
+    if nodes <= NODES:
+        return
+    for key, oldest in sorted(_programs.items(), key=lambda item: item[1].used)[:-1]:
+        del _programs[key]
+        recall.forget(oldest)
+        for plan in [plan for plan in _plans if plan[0] == oldest.number]:
+            del _plans[plan]
         nodes -= oldest.nodes
-        for key in [key for key in _plans if key[0] == oldest.number]:
-            del _plans[key]
+        if nodes <= NODES:
+            break
 
 
-def flush(nodes: list[Node]) -> None:
-    """Compute `nodes`; afterwards each is realised.
+def again(sight: recall.Sight) -> bool:
+    """Compute a graph that looks like one computed before; False if there was none."""
+    known = recall.known(sight)
+    if known is None:
+        return False
+    known.program.used = next(_clock)
+    known.run(sight.nodes)
+    return True
+
+
+def flush(nodes: list[Node], sight: recall.Sight | None = None) -> None:
+    """Compute `nodes`; afterwards each is realised. A graph of which there was a `sight` is
+    remembered, unless it is too large for one schedule.
 
     Raises:
         IndexError: an index met at run time is out of range; nothing else is harmed.
@@ -95,8 +111,9 @@ def flush(nodes: list[Node]) -> None:
             run(part)
         roots = pending(nodes)
         order = walk(roots)
+        sight = None
     if roots:
-        run(roots, order=order)
+        run(roots, order=order, sight=sight)
 
 
 def pending(nodes: Iterable[Node]) -> list[Node]:
@@ -127,7 +144,12 @@ def source_of(node: Node) -> Node:
     return node
 
 
-def run(roots: list[Node], launch: Any = None, order: list[Node] | None = None) -> None:
+def run(
+    roots: list[Node],
+    launch: Any = None,
+    order: list[Node] | None = None,
+    sight: recall.Sight | None = None,
+) -> None:
     """One schedule for `roots`; `launch` may take the place of the one native call."""
     if order is None:
         roots = pending(roots)
@@ -143,6 +165,8 @@ def run(roots: list[Node], launch: Any = None, order: list[Node] | None = None) 
     counts.add(plan, program.kernels, len(order))
     if failure is not None:
         raise_failure(failure, program.schedule, snap.nodes)
+    if sight is not None:
+        recall.remember(sight, snap, program, plan)
     for i, buffer in zip(snap.outputs, outs, strict=True):
         realise(snap.nodes[i], buffer)
     if values is not None:
@@ -181,6 +205,7 @@ def _steps(node: Node) -> Any:
 
 def forget() -> None:
     """Drop schedules and plans; kernels stay."""
+    recall.forget()
     _plans.clear()
     _programs.clear()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from jitgrad.compiler import snapshot
 from jitgrad.ir.apply import realise
-from jitgrad.ir.node import Node, walk
+from jitgrad.ir.node import Node, skeleton, walk
 from jitgrad.runtime import flush, pool, stats, switches, threads, trace
 from jitgrad.runtime.bind import Bound
 from jitgrad.runtime.errors import raise_failure
@@ -79,7 +79,7 @@ class Replay:
         program = flush.program_of(snap)
         part = Part()
         part.plan = plan = Bound(program.schedule, program.functions, snap.nodes)
-        part.sites = _skeleton(snap.nodes)
+        part.sites = skeleton(snap.nodes)
         values = trace.expected(snap)
         with threads.execution_lock:
             outs, failure = plan.run(snap.nodes, trace.launch())
@@ -205,15 +205,3 @@ class Replay:
                 failure = dataclasses.replace(failure, step=step)
                 raise_failure(failure, part.plan.schedule, part.sites)
             step -= len(part.plan.steps)
-
-
-def _skeleton(nodes: list[Node]) -> list[Node]:
-    """The nodes without their memory: what error messages and debug tools read."""
-    table: dict[int, Node] = {}
-    for n in nodes:
-        inputs = tuple([table[id(x)] for x in n.inputs])
-        data = n.data if n.op.name in ("const", "scalar") else None
-        node = Node(n.op, inputs, n.attrs, n.shape, n.dtype, n.device, n.site, data)
-        node.strides, node.offset = n.strides, n.offset
-        table[id(n)] = node
-    return list(table.values())
