@@ -1,7 +1,8 @@
 """JITGRAD_DEBUG: what each flush did, on stderr; JITGRAD_CHECK: each flush against the oracle.
 
-1 a line per flush: schedule hit or miss · 2 each launch: name, ms, GB/s · 3 rewrites that fired ·
-4 the source. Entry: `made`, `hit`, `launch`, `watching`, `check`. Imports: ir, compiler, runtime.
+1 a line per flush: schedule hit or miss · 2 each launch: name, ms, GB/s and the share of the
+machine's ceiling, marked if under 60 % · 3 rewrites that fired · 4 the source.
+Entry: `made`, `hit`, `launch`, `watching`, `check`. Imports: ir, compiler, runtime.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from jitgrad.compiler.schedule import Schedule
 from jitgrad.compiler.snapshot import Snapshot
 from jitgrad.ir.evaluate import evaluate
 from jitgrad.ir.node import Node
-from jitgrad.runtime import switches
+from jitgrad.runtime import ceilings, switches
 from jitgrad.runtime.misses import Miss
 from jitgrad.runtime.program import Program
 
@@ -113,7 +114,8 @@ def launcher(plan: Any) -> Any:
     """Run the steps of a bound plan one by one and report each."""
     for i, seconds, failure in each(plan):
         name, size = plan.schedule.steps[i].name, plan.step_bytes[i]
-        say(f"  {name}: {seconds * 1e3:.3f} ms, {size} bytes, {size / seconds / 1e9:.1f} GB/s")
+        rate = f"{size / seconds / 1e9:.1f} GB/s{ceilings.told(ceilings.of_step(plan, i, seconds))}"
+        say(f"  {name}: {seconds * 1e3:.3f} ms, {size} bytes, {rate}")
         if failure is not None:
             return failure
     return None
