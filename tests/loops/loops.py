@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 import jitgrad as torch
@@ -104,3 +106,17 @@ LOOPS = {
     "counting quietly": counting_quietly,
     "running mean": running_mean,
 }
+
+
+# ---- to measure the measuring by
+
+
+def steady():
+    """A step that costs the same each time."""
+    return lambda: sum(range(10_000))
+
+
+def aging():
+    """A step that costs a fifth more after 4000 times."""
+    size = itertools.count(20_000)
+    return lambda: sum(range(next(size) // 2))

@@ -1,17 +1,19 @@
-"""What a loop costs as it goes on. Entry: `watched(step, steps)`."""
+"""What a loop leaves behind as it goes on: memory, live nodes, late plans. Entry: `Watch`."""
 
 from __future__ import annotations
 
 import gc
 import os
+import sys
 import time
 from dataclasses import dataclass
 
 import jitgrad as torch
+from jitgrad.frontend.pending import LINKS
 from jitgrad.ir.node import Node
 from jitgrad.runtime import build
 
-CYCLE = 65  # steps between the cuts of a growing chain, and one
+CYCLE = LINKS  # steps from one cut of a growing chain to the next
 SAMPLES = 3
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -34,32 +36,37 @@ def made():
     return found["schedules"], kernels
 
 
-@dataclass
+def calls(step, steps):
+    """Calls of Python and C functions in so many steps: the work of recording, without a clock."""
+    count = 0
+
+    def note(frame, event, argument):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        for _ in range(steps):
+            step()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@dataclass(frozen=True)
 class Course:
-    """Measurements of one loop.
+    """How one loop went.
 
     Attributes:
-        early, late: median seconds of a step at the start (after warming up) and at the end; of
-            processor time, since other processes make a clock on the wall jump.
-        quiet: the same two of the tenth of steps that nothing disturbed.
-        memory, nodes: resident bytes and live nodes at both ends.
+        memory, nodes: most resident bytes and live nodes after a flush, at both ends.
         news: schedules and kernels made after the third flush.
         flushes: in the whole loop.
     """
 
-    early: float
-    late: float
-    quiet: tuple
     memory: tuple
     nodes: tuple
     news: tuple
     flushes: int
-
-    @property
-    def slower(self):
-        """Time of a late step over that of an early one, by medians or by undisturbed steps: what
-        else runs on the machine moves the one, a real slope moves both."""
-        return min(self.late / self.early, self.quiet[1] / self.quiet[0])
 
     @property
     def grown(self):
@@ -67,54 +74,54 @@ class Course:
         return self.memory[1] / self.memory[0]
 
     def __str__(self):
-        nodes = " and ".join(map(str, self.nodes))
-        ratios = self.late / self.early, self.quiet[1] / self.quiet[0]
         return (
-            f"step {self.early * 1e6:.0f} us early, {self.late * 1e6:.0f} us late "
-            f"(x {ratios[0]:.3f}; undisturbed x {ratios[1]:.3f}); memory x {self.grown:.3f} "
-            f"({self.memory[0] / 2**20:.0f} MiB at the start); live nodes {nodes}; "
-            f"{self.flushes} flushes; made after the third: {self.news[0]} schedules, "
-            f"{self.news[1]} kernels"
+            f"memory x {self.grown:.3f} ({self.memory[0] / 2**20:.0f} MiB at the start); "
+            f"live nodes {self.nodes[0]} and {self.nodes[1]}; {self.flushes} flushes; "
+            f"made after the third: {self.news[0]} schedules, {self.news[1]} kernels"
         )
 
 
-def watched(step, steps, warm=100, window=1000):
-    """Run `step()` so many times and compare the first `window` steps after `warm` with the last.
+class Watch:
+    """Runs a loop of `steps` steps, as many at a time as one likes.
 
-    A lazy loop works at its soft flushes, every 64 steps: times are means over blocks of steps,
-    nodes and memory are taken after steps that flushed, a few at each end.
+    Nodes and memory are taken after steps that flushed, `samples` of them from step `warm` on and
+    as many among the last.
     """
-    first = torch.stats()["flushes"]
-    times, third = [], None
-    ends = [range(warm, warm + window), range(steps - 3 * CYCLE, steps)]
-    peaks, left = [[0, 0], [0, 0]], [SAMPLES, SAMPLES]
-    flushes = first
-    for i in range(steps):
-        start = time.process_time()
-        step()
-        times.append(time.process_time() - start)
-        if third is None and torch.stats()["flushes"] - first >= 3:
-            third = made()
-        before, flushes = flushes, torch.stats()["flushes"]
-        for k, end in enumerate(ends):
-            if i in end and left[k] and flushes != before:
-                left[k] -= 1
-                peaks[k] = [max(peaks[k][0], resident()), max(peaks[k][1], live_nodes())]
-    final = made()
-    news = tuple(b - a for a, b in zip(third or final, final, strict=True))
-    early, late = blocks(times[warm : warm + window]), blocks(times[-window:])
-    quiet = quantile(early, 0.1), quantile(late, 0.1)
-    early, late = quantile(early, 0.5), quantile(late, 0.5)
-    memory, nodes = zip(*peaks, strict=True)
-    return Course(early, late, quiet, memory, nodes, news, torch.stats()["flushes"] - first)
 
+    def __init__(self, step, steps, warm=100, samples=SAMPLES):
+        self.step = step
+        self.done = 0
+        self.ends = range(warm, steps), range(steps - SAMPLES * CYCLE, steps)
+        self.left = [samples, samples]
+        self.peaks = [(0, 0), (0, 0)]
+        self.start = self.flushes = torch.stats()["flushes"]
+        self.third = None
 
-def blocks(times):
-    """Mean time of a step in each run of steps that holds one cut."""
-    starts = range(len(times) - CYCLE + 1)
-    return [sum(times[i : i + CYCLE]) / CYCLE for i in starts] or times
+    def run(self, count):
+        """The next `count` steps; seconds of processor time of each."""
+        times = []
+        for _ in range(count):
+            start = time.process_time()
+            self.step()
+            times.append(time.process_time() - start)
+            self.note()
+            self.done += 1
+        return times
 
+    def note(self):
+        """Look at what the last step left."""
+        before, self.flushes = self.flushes, torch.stats()["flushes"]
+        if self.third is None and self.flushes - self.start >= 3:
+            self.third = made()
+        for k, end in enumerate(self.ends):
+            if self.done in end and self.left[k] and self.flushes != before:
+                self.left[k] -= 1
+                seen = resident(), live_nodes()
+                self.peaks[k] = tuple(map(max, self.peaks[k], seen))
 
-def quantile(values, share):
-    """The value below which a share of them lies."""
-    return sorted(values)[int(share * (len(values) - 1))]
+    def course(self):
+        """What was seen so far."""
+        final = made()
+        news = tuple(b - a for a, b in zip(self.third or final, final, strict=True))
+        memory, nodes = zip(*self.peaks, strict=True)
+        return Course(memory, nodes, news, self.flushes - self.start)

@@ -6,8 +6,9 @@ import sys
 import pytest
 
 import jitgrad as torch
-from tests.loops.loops import LOOPS, data, network
-from tests.loops.measure import live_nodes, made, watched
+from tests.loops.loops import LOOPS, aging, data, network, steady
+from tests.loops.measure import CYCLE, Watch, calls, live_nodes, made
+from tests.loops.turns import raced
 
 
 @pytest.fixture(autouse=True)
@@ -36,11 +37,23 @@ def one_thread():
 )
 def test_loops_are_flat(name, mode, compiled, one_thread):
     with torch.mode(mode):
-        course = watched(LOOPS[name](), 460, warm=70, window=195)
+        watch = Watch(LOOPS[name](), 6 * CYCLE, warm=CYCLE, samples=2)
+        watch.run(CYCLE)
+        early = calls(watch.step, CYCLE)
+        watch.run(5 * CYCLE)
+        late = calls(watch.step, CYCLE)
+    course = watch.course()
     assert course.news == (0, 0), "something was planned or built after the third flush"
     assert course.nodes[1] <= 1.02 * course.nodes[0] + 4
     assert course.grown <= 1.02
-    assert course.slower <= 1.5  # the long run's bound is 1.05: here a neighbour may disturb
+    assert late <= 1.01 * early  # time itself: `python -m tests.loops`
+
+
+def test_taking_turns_tells_a_slope_from_noise():
+    pace, _ = raced(steady, "lazy")
+    assert 0.95 < pace.slower < 1.05
+    pace, _ = raced(aging, "lazy")
+    assert 1.1 < pace.slower < 1.3
 
 
 def test_a_thousand_steps_without_the_garbage_collector(compiled, one_thread):
