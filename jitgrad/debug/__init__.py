@@ -1,9 +1,20 @@
 """Looking inside: what was recorded, what it became, and what it cost.
 
-Entry: `explain`, `eject`. May import: everything below it.
+Entry: `explain`, `profile`, `sync`, `eject`. May import: everything below it.
 """
 
 from jitgrad.debug.ejecting import eject
 from jitgrad.debug.explaining import Explanation, explain
+from jitgrad.debug.profiling import Profile, profile
+from jitgrad.debug.syncing import Sync, Syncs, sync
 
-__all__ = ["Explanation", "eject", "explain"]
+__all__ = [
+    "Explanation",
+    "Profile",
+    "Sync",
+    "Syncs",
+    "eject",
+    "explain",
+    "profile",
+    "sync",
+]

@@ -160,7 +160,7 @@ def set_mode(name: str) -> None:
     eager = _eager(name)
     state = local.state
     if eager and not state.eager:
-        flush_all()
+        flush_all("eager mode")
     state.eager = default_eager[0] = eager
 
 
@@ -182,7 +182,7 @@ class mode:
         state = local.state
         self._before.append(state.eager)
         if self._eager and not state.eager:
-            flush_all()
+            flush_all("eager mode")
         state.eager = self._eager
 
     def __exit__(self, *_: Any) -> None:

@@ -18,7 +18,8 @@ from jitgrad.ir.site import Site
 LINKS = 64  # a chain that grows from one source line is cut at this link
 BOUND = 1_000_000  # ops recorded without a full flush: only a backstop
 
-# Reads that made something run, by (what read, file, line); `observers` hear of each as it happens.
+# Reads that made something run, by (what read, file, line); `observers` hear of each, and of every
+# other flush, before it happens.
 reads: Counter[tuple[str, str, int]] = Counter()
 observers: list[Callable[[str, Site], None]] = []
 
@@ -84,25 +85,30 @@ def waits(node: Node) -> bool:
     return bool(node.inputs) or node.op.name in _DRAWS
 
 
-def flush_all() -> None:
-    """Compute every live pending Tensor of the thread (optimizers do this at the end of a step)."""
+def flush_all(why: str = "flush_all") -> None:
+    """Compute every live pending Tensor of the thread (optimizers do this at the end of a step).
+
+    `why` is what `debug.sync` says of it.
+    """
     state = local.state
     if state.capture is not None:
         state.capture.deferred = True
         return
     state.after_cut = False
-    _flush_live(state)
+    _flush_live(state, why)
 
 
-def soft_flush() -> None:
+def soft_flush(why: str = "soft flush") -> None:
     """The same where nobody asked for a value, so that loops which never read stay flat."""
     if local.state.capture is None:
-        _flush_live(local.state)
+        _flush_live(local.state, why)
 
 
-def _flush_live(state: State) -> None:
+def _flush_live(state: State, why: str) -> None:
     storages = _live(state)
     nodes = {id(s.node): s.node for s in storages}
+    if nodes and observers:
+        _tell(why, site(state))
     state.pending.clear()
     state.limit = 1024
     state.recorded = 0
@@ -122,7 +128,7 @@ def sweep(state: State) -> None:
     state.recorded -= len(state.pending)
     state.limit = max(1024, 2 * len(state.pending))
     if state.recorded + len(state.pending) > BOUND:
-        soft_flush()
+        soft_flush(f"more than {BOUND} ops pending")
 
 
 def grow(state: State, place: Place, depth: int) -> None:
@@ -146,7 +152,12 @@ def cut(state: State, place: Place, depth: int) -> None:
     limit = LINKS + 1 if state.after_cut and not place.cutter else LINKS
     if place.count >= limit and depth - place.depth >= limit - 1:
         place.cutter = state.after_cut = True
-        soft_flush()
+        soft_flush(f"chain of {LINKS} ops")
+
+
+def _tell(why: str, where: Site) -> None:
+    for observe in observers:
+        observe(why, where)
 
 
 def read(node: Node, why: str) -> None:
@@ -156,8 +167,7 @@ def read(node: Node, why: str) -> None:
     if node.op.name not in ("const", "scalar"):
         where = site(local.state)
         reads[why, where[0], where[1]] += 1
-        for observe in observers:
-            observe(why, where)
+        _tell(why, where)
     try:
         flush([node])
     except BaseException as error:  # Ctrl-C too

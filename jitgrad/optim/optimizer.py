@@ -53,7 +53,8 @@ class Optimizer(StateDict):
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
-        flush_all()  # initial values: else the first step would be another program than the next
+        # Initial values: else the first step would be another program than the next.
+        flush_all("new optimizer")
 
     def add_param_group(self, param_group):
         """Add a group: a dict with "params" and what differs from the defaults.
@@ -136,7 +137,7 @@ class Optimizer(StateDict):
         for hook in list(self._step_post_hooks.values()):
             hook(self, args, kwargs)
         try:
-            flush_all()
+            flush_all("optimizer step")
         except Exception:
             self._undo(work)
             raise

@@ -1,9 +1,8 @@
 """What this machine reaches at best: bytes a second by copying, operations by matrix products.
 
-Entry: `share(nbytes, flops, seconds, suffix)`: how near a step came to the higher of its two
-floors. A ceiling is measured when first asked for and kept while the number of threads is the same;
-only who looks asks (JITGRAD_DEBUG=2, `debug.explain`, `debug.profile`), a normal run never does.
-Imports: runtime.
+Entry: `share(seconds, *work(plan, step))`: how near a step came to the higher of its two floors.
+A ceiling is measured when first asked for, once for each number of threads; only who looks asks
+(JITGRAD_DEBUG=2, `debug.explain`, `debug.profile`), a normal run never does. Imports: runtime.
 """
 
 from __future__ import annotations
@@ -114,7 +113,7 @@ def _best(program: Program) -> float:
     return best
 
 
-def share(nbytes: int, flops: int, seconds: float, suffix: str = "f32") -> float | None:
+def share(seconds: float, nbytes: int, flops: int = 0, suffix: str = "f32") -> float | None:
     """The part of its ceiling that a step of `seconds` reached; None when kernels are interpreted.
 
     `flops` are those of a matrix product in `suffix`, 0 if there is none: other arithmetic is held
@@ -128,14 +127,13 @@ def share(nbytes: int, flops: int, seconds: float, suffix: str = "f32") -> float
     return floor / seconds if floor else None
 
 
-def of_step(plan: Bound, number: int, seconds: float) -> float | None:
-    """`share` of a step of a bound plan that took `seconds`."""
+def work(plan: Bound, number: int) -> tuple[int, int, str]:
+    """What `share` has to know of a step of a bound plan."""
     for kernel in plan.schedule.steps[number].kernels:
         product = kernel.product
         if product is not None and product.dtype.kind == "f":
-            flops, suffix = plan.step_flops[number], product.dtype.suffix
-            return share(plan.step_bytes[number], flops, seconds, suffix)
-    return share(plan.step_bytes[number], 0, seconds)
+            return plan.step_bytes[number], plan.step_flops[number], product.dtype.suffix
+    return plan.step_bytes[number], 0, "f32"
 
 
 def told(part: float | None) -> str:

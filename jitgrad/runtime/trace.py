@@ -114,7 +114,8 @@ def launcher(plan: Any) -> Any:
     """Run the steps of a bound plan one by one and report each."""
     for i, seconds, failure in each(plan):
         name, size = plan.schedule.steps[i].name, plan.step_bytes[i]
-        rate = f"{size / seconds / 1e9:.1f} GB/s{ceilings.told(ceilings.of_step(plan, i, seconds))}"
+        part = ceilings.told(ceilings.share(seconds, *ceilings.work(plan, i)))
+        rate = f"{size / seconds / 1e9:.1f} GB/s{part}"
         say(f"  {name}: {seconds * 1e3:.3f} ms, {size} bytes, {rate}")
         if failure is not None:
             return failure

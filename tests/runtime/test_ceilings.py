@@ -19,23 +19,23 @@ def _measured(monkeypatch):
 
 
 def test_memory_is_the_ceiling_of_what_is_no_product():
-    assert ceilings.share(1 << 27, 0, 2 * (1 << 27) / 10e9) == pytest.approx(0.5, rel=1e-3)
-    assert ceilings.share(1 << 28, 0, (1 << 28) / 10e9) == pytest.approx(1.0, rel=1e-3)
+    assert ceilings.share(2 * (1 << 27) / 10e9, 1 << 27) == pytest.approx(0.5, rel=1e-3)
+    assert ceilings.share((1 << 28) / 10e9, 1 << 28) == pytest.approx(1.0, rel=1e-3)
 
 
 def test_of_a_small_step_the_launch_is_the_ceiling():
-    assert ceilings.share(96, 0, 2e-6) == pytest.approx(0.5, abs=0.01)
+    assert ceilings.share(2e-6, 96) == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_product_is_held_against_the_slower_of_both():
-    assert ceilings.share(1 << 20, 10**9, 0.02) == pytest.approx(0.5)
-    assert ceilings.share(1 << 27, 10**6, (1 << 27) / 10e9) == pytest.approx(1.0, rel=1e-3)
+    assert ceilings.share(0.02, 1 << 20, 10**9) == pytest.approx(0.5)
+    assert ceilings.share((1 << 27) / 10e9, 1 << 27, 10**6) == pytest.approx(1.0, rel=1e-3)
 
 
 def test_nothing_is_said_of_what_is_interpreted_or_touches_nothing(monkeypatch):
-    assert ceilings.share(0, 0, 1.0) is None
+    assert ceilings.share(1.0, 0) is None
     monkeypatch.setenv("JITGRAD_JIT", "0")
-    assert ceilings.share(1 << 20, 0, 1.0) is None
+    assert ceilings.share(1.0, 1 << 20) is None
     assert ceilings.told(None) == ""
 
 
@@ -50,7 +50,8 @@ def test_steps_with_a_product_of_floats_are_held_against_products(dtype, rate):
 
     def launch(plan):
         for i, _, failure in trace.each(plan):
-            found.append((plan.step_flops[i], plan.step_bytes[i], ceilings.of_step(plan, i, 1.0)))
+            part = ceilings.share(1.0, *ceilings.work(plan, i))
+            found.append((plan.step_flops[i], plan.step_bytes[i], part))
             assert failure is None
 
     a, b = jg.ones(64, 256, dtype=dtype), jg.ones(256, 64, dtype=dtype)

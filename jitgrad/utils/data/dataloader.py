@@ -148,7 +148,7 @@ class _Pass:
     def __next__(self):
         refuse("next(loader)")
         batch = next(self._batches)
-        soft_flush()
+        soft_flush("next batch")
         return batch
 
 
