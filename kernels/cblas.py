@@ -42,20 +42,18 @@ def _address(p):
     return p.ctypes.data if address is None else address
 
 
-def _gemm(name, scalar, transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc):
+def _gemm(name, scalar, transa, transb, m, n, k, a, lda, b, ldb, c, ldc):
     where = _address(a), int(lda), _address(b), int(ldb)
     sizes = int(m), int(n), int(k)
     flags = _NO_TRANS + int(transa), _NO_TRANS + int(transb)
-    _routine(name, scalar)(
-        _ROW_MAJOR, *flags, *sizes, 1.0, *where, float(beta), _address(c), int(ldc)
-    )
+    _routine(name, scalar)(_ROW_MAJOR, *flags, *sizes, 1.0, *where, 0.0, _address(c), int(ldc))
 
 
-def sgemm(transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc):
-    """c = op(a) @ op(b) + beta * c, all row-major float32."""
-    _gemm("jg_sgemm", ctypes.c_float, transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc)
+def sgemm(transa, transb, m, n, k, a, lda, b, ldb, c, ldc):
+    """c = op(a) @ op(b), all row-major float32; c is not read."""
+    _gemm("jg_sgemm", ctypes.c_float, transa, transb, m, n, k, a, lda, b, ldb, c, ldc)
 
 
-def dgemm(transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc):
-    """c = op(a) @ op(b) + beta * c, all row-major float64."""
-    _gemm("jg_dgemm", ctypes.c_double, transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc)
+def dgemm(transa, transb, m, n, k, a, lda, b, ldb, c, ldc):
+    """c = op(a) @ op(b), all row-major float64; c is not read."""
+    _gemm("jg_dgemm", ctypes.c_double, transa, transb, m, n, k, a, lda, b, ldb, c, ldc)

@@ -14,13 +14,13 @@ _ROW_MAJOR, _NO_TRANS = 101, 111
 
 def _gemm(name, dtype, scalar):
     @intrinsic
-    def gemm(context, transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc):
+    def gemm(context, transa, transb, m, n, k, a, lda, b, ldb, c, ldc):
         for pointer in (a, b, c):
             if pointer.dtype != dtype:
                 raise TypingError(f"{name}: expected pointers to {dtype}, got {pointer}")
 
         def generate(ctx, builder, sig, args):
-            transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc = args
+            transa, transb, m, n, k, a, lda, b, ldb, c, ldc = args
             pointer = scalar.as_pointer()
             kind = ir.FunctionType(
                 ir.VoidType(),
@@ -34,14 +34,15 @@ def _gemm(name, dtype, scalar):
             def flag(value):
                 return builder.add(short(value), ir.Constant(_I32, _NO_TRANS))
 
-            one, order = ir.Constant(scalar, 1.0), ir.Constant(_I32, _ROW_MAJOR)
+            one, zero = (ir.Constant(scalar, x) for x in (1.0, 0.0))
+            order = ir.Constant(_I32, _ROW_MAJOR)
             flags, sizes = [flag(transa), flag(transb)], [short(x) for x in (m, n, k)]
             inputs = [a, short(lda), b, short(ldb)]
-            builder.call(function, [order, *flags, *sizes, one, *inputs, beta, c, short(ldc)])
+            builder.call(function, [order, *flags, *sizes, one, *inputs, zero, c, short(ldc)])
             return ctx.get_dummy_value()
 
         count = types.intp
-        signature = types.none(*[count] * 5, a, count, b, count, dtype, c, count)
+        signature = types.none(*[count] * 5, a, count, b, count, c, count)
         return signature, generate
 
     return gemm

@@ -1,32 +1,45 @@
-"""Matrix products of row-major panels, single-threaded: c = op(a) @ op(b) + beta * c.
+"""Matrix products of row-major operands, single-threaded: c = op(a) @ op(b).
 
-`gemm_f32`, `gemm_f64` call OpenBLAS; integers (`gemm_i8` ... `gemm_u8`) are plain loops that wrap
-around, beta 0 or 1. `transa`/`transb` are 0 or 1: a is stored (k, m) if 1, b is stored (n, k).
-`gemm_tile` says how many rows of c one call should make: a table by BLAS core, so that the bits
-depend on shape and core alone. May import: NumPy, `cblas`, `intrinsics`.
+`gemm_f32` runs in our register tiles or calls OpenBLAS, `gemm_f64` calls OpenBLAS; integers
+(`gemm_i8` ... `gemm_u8`) are plain loops that wrap around. `transa`/`transb` are 0 or 1: a is
+stored (k, m) if 1, b is stored (n, k). `gemm_parts` says which of the two is taken and into how
+many calls a product is cut: a table by BLAS core, so that the bits depend on shape and core alone.
+May import: NumPy, `cblas`, `intrinsics`, `tiled`.
 """
 
 from .cblas import dgemm, sgemm
 from .intrinsics import at, like, zero_of
+from .tiled import tiled_f32
 
-# OpenBLAS cores whose small products are not packed, up to this many multiply-adds.
+# OpenBLAS cores (AVX-512) whose small products are not packed, up to this many multiply-adds.
 _UNPACKED = 1_000_000
 UNPACKED_CORES = ("SkylakeX", "Cooperlake", "SapphireRapids")
+# OpenBLAS cores (AVX2) that pack both operands in every call, which our tiles do not: they are
+# 5 to 30 % faster unless all three sizes are large.
+TILED_CORES = ("Haswell", "Zen")
+_LARGE_SIDE = 384
+ROW_STEP, COLUMN_STEP = 8, 16  # parts begin at multiples of these
+_TILED_PART, _MOST_TILED_PARTS = 1 << 18, 16  # multiply-adds
+_FEWEST_TILED_ROWS = 256  # that share a panel of b, unless the columns are too few to cut
 _SMALL = 1 << 18  # multiply-adds below which a product is not worth splitting
 _LARGE = 1 << 21
 _MOST_ROWS = 256
 
 
-def gemm_f32(transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc):
-    """c = op(a) @ op(b) + beta * c in float32; c is not read where beta is 0."""
+def gemm_f32(tiles, transa, transb, m, n, k, a, lda, b, ldb, c, ldc, room):
+    """c = op(a) @ op(b) in float32: by the machine code of `tiled.tiled_f32` at address `tiles`, in
+    `room` as it needs, or where that is 0 by OpenBLAS."""
     if m > 0 and n > 0:
-        sgemm(transa, transb, m, n, k, a, max(lda, 1), b, max(ldb, 1), beta, c, max(ldc, 1))
+        if tiles:
+            tiled_f32(tiles, transa, transb, m, n, k, a, lda, b, ldb, c, ldc, room)
+        else:
+            sgemm(transa, transb, m, n, k, a, max(lda, 1), b, max(ldb, 1), c, max(ldc, 1))
 
 
-def gemm_f64(transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc):
-    """c = op(a) @ op(b) + beta * c in float64; c is not read where beta is 0."""
+def gemm_f64(transa, transb, m, n, k, a, lda, b, ldb, c, ldc):
+    """c = op(a) @ op(b) in float64."""
     if m > 0 and n > 0:
-        dgemm(transa, transb, m, n, k, a, max(lda, 1), b, max(ldb, 1), beta, c, max(ldc, 1))
+        dgemm(transa, transb, m, n, k, a, max(lda, 1), b, max(ldb, 1), c, max(ldc, 1))
 
 
 def _add_row(n, factor, b, c):
@@ -35,15 +48,14 @@ def _add_row(n, factor, b, c):
         c[j] = like(c[j] + factor * b[j], c[j])
 
 
-def _gemm_int(transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc):
+def _gemm_int(transa, transb, m, n, k, a, lda, b, ldb, c, ldc):
     row_step, column_step = lda, 1
     if transa:
         row_step, column_step = 1, lda
     for i in range(m):
         row = at(c, i * ldc)
-        if not beta:
-            for j in range(n):
-                row[j] = zero_of(c)
+        for j in range(n):
+            row[j] = zero_of(c)
         left = at(a, i * row_step)
         if transb:
             for j in range(n):
@@ -60,17 +72,38 @@ def _gemm_int(transa, transb, m, n, k, a, lda, b, ldb, beta, c, ldc):
 gemm_i8 = gemm_i16 = gemm_i32 = gemm_i64 = gemm_u8 = _gemm_int
 
 
-def gemm_tile(m, n, k, suffix, core, transb=0):
-    """How many rows of an (m, n) product over k one call should make (not for use in kernels)."""
+def part_start(size, step, part, parts):
+    """Where part number `part` of `parts` begins: at a multiple of `step`, or at the end."""
+    steps = (size + step - 1) // step
+    return min(steps * part // parts * step, size)
+
+
+# ---- the table (not for use in kernels)
+
+
+def gemm_parts(m, n, k, suffix, core):
+    """(whether in tiles, parts of the rows, parts of the columns) of an (m, n) product over k."""
+    if suffix == "f32" and core in TILED_CORES and min(m, n, k) < _LARGE_SIDE:
+        return True, *_tiled_parts(m, n, k)
+    rows = _panel_rows(m, n, k, suffix, core)
+    return False, -(-m // rows) or 1, 1
+
+
+def _tiled_parts(m, n, k):
+    """Columns are cut first: a panel of b is then packed once for all rows."""
+    parts = min(m * n * k // _TILED_PART, _MOST_TILED_PARTS)
+    parts = 1 << max(parts.bit_length() - 1, 0)  # an even share for 2, 4 ... threads
+    columns = max(min(parts, -(-n // COLUMN_STEP)), 1)
+    return max(min(parts // columns, m // _FEWEST_TILED_ROWS), 1), columns
+
+
+def _panel_rows(m, n, k, suffix, core):
+    """How many rows one call of OpenBLAS makes: each call packs b anew, so panels are high."""
     work = m * n * k
     if work < _SMALL or m <= 8:
         return max(m, 1)
     if suffix == "f32" and core in UNPACKED_CORES and 8 * n * k <= _UNPACKED:
-        rows = _UNPACKED // (n * k) // 8 * 8
-        if transb and n > 16:
-            rows = 8
-        return min(rows, m)
-    # Each call packs b anew, so panels are as high as leaves several of them.
+        return min(_UNPACKED // (n * k) // 8 * 8, m)
     if m <= 32:
         return 16 if work >= _LARGE else m
     if m < 128:

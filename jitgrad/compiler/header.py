@@ -21,8 +21,9 @@ _SILENT = {"const", "scalar", "buffer", "reshape", "permute", "expand", "slice"}
 _WHAT = {
     "chunks": "chunks of a reduction",
     "blocks": "blocks of 128 columns",
-    "tile": "rows of a panel: one BLAS call each",
-    "panels": "panels of rows",
+    "tiles": "the tiled product's address, 0 to call OpenBLAS",
+    "row_parts": "parts the rows are cut into: one call each",
+    "column_parts": "parts the columns are cut into",
     "leading": "step between rows of the matrix",
     "flag": "1 if the matrix is read transposed",
 }
@@ -164,6 +165,6 @@ class _Header:
             "chunks": "a chunk of 4096 elements",
             "blocks": "a block of 128 columns",
             "blocks of": "a block of 128 columns",
-            "panels": "a panel of rows",
+            "parts": "a part of the product",
             "extents": "a line along one axis",
         }.get(what, "an element")

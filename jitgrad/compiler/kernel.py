@@ -20,8 +20,10 @@ from jitgrad.compiler.values import Access, Value
 #   ("slot", snapshot node, i)    an attribute
 #   ("extent", Access, axis)      size of one axis of the viewed value
 #   ("leading", Access)           leading dimension of a matrix operand
-#   ("tile", Value)               rows per panel of a product
-#   ("panels", Value)             panels over all batches
+#   ("tiles", Value)              address of the tiled product, 0 where OpenBLAS is called
+#   ("row_parts", Value)          parts that the rows of a product are cut into
+#   ("column_parts", Value)       and its columns
+#   ("parts", Value)              parts over all batches
 Spec = tuple[Any, ...]
 
 

@@ -1,6 +1,6 @@
-"""Kernels around a matrix product: one BLAS call a panel of rows, then the epilogue over it.
+"""Kernels around a matrix product: one call a part of the result, then the epilogue over it.
 
-Entry: `products`. Imports: compiler.
+Entry: `products`. Imports: compiler, kernels' `gemm` and `tiles`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import decompose, indent
 from jitgrad.compiler.source import Writer
 from jitgrad.compiler.values import ONE, Value
+from jitgrad.kernels.gemm import COLUMN_STEP, ROW_STEP
+from jitgrad.kernels.tiles import ROOM
 
 
 def products(w: Writer) -> tuple[list[str], Spec, Spec]:
-    """Units are panels of rows: one BLAS call, then the epilogue over the cached panel."""
+    """Units are parts of the result: one product, then the epilogue while it is cached."""
     v = w.group.product
     assert v is not None
     a, b = v.inputs
@@ -21,9 +23,10 @@ def products(w: Writer) -> tuple[list[str], Spec, Spec]:
         w.param(("extent", x.key(), axis), s, "i64", ("extent", x, axis))
         for x, axis, s in ((a, -2, "rows"), (b, -1, "cols"), (a, -1, "depth"))
     )
-    tile = w.param(("tile", v.id), "tile", "i64", ("tile", v))
+    row_parts, column_parts = (
+        w.param((s, v.id), s, "i64", (s, v)) for s in ("row_parts", "column_parts")
+    )
     left, right = w.pointer(a), w.pointer(b)
-    rank = len(v.dims)
     ta, tb = (
         w.param(("flag", x.key()), f"{p}_t", "i64", ("flag", x)) for x, p in ((a, left), (b, right))
     )
@@ -32,15 +35,22 @@ def products(w: Writer) -> tuple[list[str], Spec, Spec]:
         for x, p in ((a, left), (b, right))
     )
     row_step = w.param(("stride", a.key(), -2), f"{left}_row", "i64", ("stride", a, -2))
+    column_step = w.param(("stride", b.key(), -1), f"{right}_col", "i64", ("stride", b, -1))
+    start, at = w.function("part_start"), w.function("at")
     lines = [
-        f"panels = ({m} + {tile} - 1) // {tile}",
-        "batch = u // panels",
-        f"first = (u - batch * panels) * {tile}",
-        f"high = min({tile}, {m} - first)",
+        f"part = u // {column_parts}",
+        f"across = u - part * {column_parts}",
+        f"batch = part // {row_parts}",
+        f"down = part - batch * {row_parts}",
+        f"first = {start}({m}, {ROW_STEP}, down, {row_parts})",
+        f"high = {start}({m}, {ROW_STEP}, down + 1, {row_parts}) - first",
+        f"begin = {start}({n}, {COLUMN_STEP}, across, {column_parts})",
+        f"end = {start}({n}, {COLUMN_STEP}, across + 1, {column_parts})",
+        "width = end - begin",
     ]
-    offsets = [f"first * {row_step}", ""]  # by operand: both may be views of one memory
+    offsets = [f"first * {row_step}", f"begin * {column_step}"]
     flat = "batch"
-    batch = [i for i in range(rank - 2) if v.dims[i] != ONE]
+    batch = [i for i in range(len(v.dims) - 2) if v.dims[i] != ONE]
     for i in reversed(batch):
         size = w.size((v.dims[i],))
         name = f"b{i}"
@@ -50,31 +60,35 @@ def products(w: Writer) -> tuple[list[str], Spec, Spec]:
         else:
             lines.append(f"{name} = {flat}")
         for side, (x, p) in enumerate(((a, left), (b, right))):
-            step = f"{name} * {w.stride(x, i, p)}"
-            offsets[side] = f"{offsets[side]} + {step}" if offsets[side] else step
+            offsets[side] += f" + {name} * {w.stride(x, i, p)}"
+    tiles, room, used = "", "", 0
+    if suffix == "f32":
+        tiles = w.param(("tiles", v.id), "tiles", "i64", ("tiles", v)) + ", "
+        w.top.append(f"room = {w.function('view_f32')}(scratch, 0)")
+        w.scratch.append((("fixed", 1), ROOM))
+        room, used = ", room", ROOM
     epilogue = [x for x in w.stored if x is not v]
     if v in w.stored:
         out = w.param(("own", v.id), "out", suffix + "*", ("own", v))
-        lines.append(f"panel = {w.function('at')}({out}, (batch * {m} + first) * {n})")
+        lines.append(f"panel = {at}({out}, (batch * {m} + first) * {n} + begin)")
+        step = n
     else:
-        w.top.append(f"panel = {w.function(f'view_{suffix}')}(scratch, 0)")
-        w.scratch.append((("panel", v), v.dtype.itemsize))
-    fn = w.function(f"gemm_{suffix}")
-    zero = w.constant(0, v.dtype)
-    at = w.function("at")
-    right_at = f"{at}({right}, {offsets[1]})" if offsets[1] else right
+        w.top.append(f"panel = {w.function(f'view_{suffix}')}(scratch, {used})")
+        w.scratch.append((("part", v), v.dtype.itemsize))
+        step = "width"
     lines.append(
-        f"{fn}({ta}, {tb}, high, {n}, {k}, {at}({left}, {offsets[0]}), {lda}, "
-        f"{right_at}, {ldb}, {zero}, panel, {n})"
+        f"{w.function(f'gemm_{suffix}')}({tiles}{ta}, {tb}, high, width, {k}, "
+        f"{at}({left}, {offsets[0]}), {lda}, {at}({right}, {offsets[1]}), {ldb}, "
+        f"panel, {step}{room})"
     )
     if epilogue:
-        lines += epilogue_lines(w, v, epilogue, m, n)
+        lines += epilogue_lines(w, v, epilogue, m, step)
     body = ["for u in range(lo, hi):", *indent(lines)]
-    return body, ("panels", v), ("panel work", v)
+    return body, ("parts", v), ("part work", v)
 
 
-def epilogue_lines(w: Writer, v: Value, epilogue: list[Value], m: str, n: str) -> list[str]:
-    """The elementwise consumers over the panel that was just computed."""
+def epilogue_lines(w: Writer, v: Value, epilogue: list[Value], m: str, step: str) -> list[str]:
+    """The elementwise consumers over the part that was just computed, its rows `step` apart."""
     nest, group = w.nest, w.group
     place = group.place[v]
     has_cols = bool(nest.cols)
@@ -83,7 +97,7 @@ def epilogue_lines(w: Writer, v: Value, epilogue: list[Value], m: str, n: str) -
     column_name = nest.variables[nest.cols[0]] if has_cols else "0"
     name = w.fresh("product")
     if has_cols:
-        w.loop.append(f"{name} = panel[line * {n} + {column_name}]")
+        w.loop.append(f"{name} = panel[line * {step} + {column_name} - begin]")
         w.loop_memo[v, place] = name
     else:
         w.row.append(f"{name} = panel[line]")
@@ -93,5 +107,5 @@ def epilogue_lines(w: Writer, v: Value, epilogue: list[Value], m: str, n: str) -
     rows = [f"r = batch * {m} + first + line", *decompose(w, "r")] if has_rows else []
     inner = [*rows, *w.row]
     if has_cols:
-        inner += [f"for {column_name} in range({n}):", *indent(w.loop)]
+        inner += [f"for {column_name} in range(begin, end):", *indent(w.loop)]
     return ["for line in range(high):", *indent(inner)]

@@ -19,10 +19,13 @@ from jitgrad.compiler.schedule import Schedule
 from jitgrad.compiler.source import BLOCK, CHUNK
 from jitgrad.compiler.values import ONE, Access, Value, memory_of
 from jitgrad.ir.node import Node
-from jitgrad.runtime import blas, pool
+from jitgrad.kernels.gemm import COLUMN_STEP, ROW_STEP
+from jitgrad.runtime import blas, pool, tiles
 from jitgrad.runtime.program import Program, Step
 
 GRAIN = 16384  # elements per chunk of work
+MULTIPLY_ADDS = 16  # of a matrix product that take as long as an element
+CALL = 256  # elements that take as long as a product of no size
 SERIAL = 8192  # steps of fewer elements run on the calling thread
 
 _SIGNED = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
@@ -103,15 +106,8 @@ class Bound:
             return math.prod([shape[a] for a in spec[2]])
         if kind == "blocks of":
             return -(-self.number(spec[1]) // BLOCK)
-        if kind == "tile":
-            return self.tile(spec[1])
-        if kind == "panels":
-            shape = self.shape(spec[1])
-            return math.prod(shape[:-2]) * -(-shape[-2] // self.tile(spec[1]))
-        if kind == "panel":
-            return self.tile(spec[1]) * self.shape(spec[1])[-1]
-        if kind == "panel work":  # an element of a product is worth many of a sum
-            return self.tile(spec[1]) * self.shape(spec[1])[-1] * 64
+        if kind in ("tiles", "row_parts", "column_parts", "parts", "part", "part work"):
+            return self.product(kind, spec[1])
         if kind == "flag":
             return int(self.transposed(spec[1]))
         if kind == "leading":
@@ -170,11 +166,23 @@ class Bound:
             return max(strides[-1] if shape[-1] != 1 else 1, shape[-2], 1)
         return max(strides[-2] if shape[-2] != 1 else 1, shape[-1], 1)
 
-    def tile(self, v: Value) -> int:
-        """Rows per panel, by shape and dtype alone."""
-        m, n = self.shape(v)[-2:]
+    def product(self, kind: str, v: Value) -> int:
+        """How a product is cut, by its shape and dtype alone."""
+        *batch, m, n = self.shape(v)
         k = self.view(v.inputs[0])[0][-1]
-        return max(1, blas.gemm_tile(m, n, k, v.dtype.suffix))
+        tiled, rows, columns = blas.gemm_parts(m, n, k, v.dtype.suffix)
+        if kind == "tiles":
+            return tiles.address() if tiled else 0
+        if kind == "row_parts":
+            return rows
+        if kind == "column_parts":
+            return columns
+        if kind == "parts":
+            return math.prod(batch) * rows * columns
+        if kind == "part":  # elements of the largest one
+            high, wide = -(-m // (ROW_STEP * rows)), -(-n // (COLUMN_STEP * columns))
+            return min(high * ROW_STEP, m) * min(wide * COLUMN_STEP, n)
+        return m * n * k // (MULTIPLY_ADDS * rows * columns) + CALL
 
     # -- memory ---------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 `load()` maps the library of the scipy-openblas32 wheel (NumPy's own copy is another file) and makes
 `jg_sgemm`, `jg_dgemm` known to compiled code; `core_name()` is the kernel set it chose and
-`gemm_tile` how many rows to give it at a time. Imports `machine` and kernels' `gemm`.
+`gemm_parts` what is given to it, and how. Imports `machine` and kernels' `gemm`.
 """
 
 import ctypes
@@ -67,6 +67,6 @@ def forced_below_cpu():
     )
 
 
-def gemm_tile(m, n, k, suffix, transb=0):
-    """Rows of an (m, n) product over k that one call should make, on the core in use."""
-    return gemm.gemm_tile(m, n, k, suffix, core_name(), transb)
+def gemm_parts(m, n, k, suffix):
+    """How an (m, n) product over k is made on the core in use: see `kernels.gemm.gemm_parts`."""
+    return gemm.gemm_parts(m, n, k, suffix, core_name())

@@ -42,21 +42,21 @@ class _Product:
     name = "product"
     template = (
         "import numpy as np\n"
-        "from jitgrad.kernels.gemm import gemm_{0}\n"
-        "from jitgrad.kernels.intrinsics import at, zero_of\n"
+        "from jitgrad.kernels.cblas import {0}\n"
+        "from jitgrad.kernels.intrinsics import at\n"
         "def product(error, a, b, c, n, rows, lo, hi, scratch):\n"
         "    for p in range(lo, hi):\n"
         "        top = p * rows\n"
         "        some = min(rows, n - top)\n"
         "        left, into = at(a, top * n), at(c, top * n)\n"
-        "        gemm_{0}(0, 0, some, n, n, left, n, b, n, zero_of(c), into, n)\n"
+        "        {0}(0, 0, some, n, n, left, n, b, n, into, n)\n"
         "    return np.int32(0)\n"
     )
 
     def __init__(self, suffix: str) -> None:
         pointers = tuple((name, f"{suffix}*") for name in "abc")
         self.params = (*pointers, ("n", "i64"), ("rows", "i64"))
-        self.source = self.template.format(suffix)
+        self.source = self.template.format({"f32": "sgemm", "f64": "dgemm"}[suffix])
 
 
 def copy_seconds(nbytes: int) -> float:

@@ -1,0 +1,30 @@
+"""Where `kernels.tiles` lies as machine code: built once, like any kernel, for all that call it.
+
+Entry: `address`. Imports `build`, `switches`.
+"""
+
+from jitgrad.runtime import build, switches
+
+
+class _Tiles:
+    """The tiled product as a kernel; its work range means nothing."""
+
+    name = "tiles"
+    params = (
+        *((name, "i64") for name in ("transa", "transb", "m", "n", "k")),
+        ("a", "f32*"), ("lda", "i64"), ("b", "f32*"), ("ldb", "i64"), ("c", "f32*"), ("ldc", "i64"),
+    )  # fmt: skip
+    source = (
+        "import numpy as np\n"
+        "from jitgrad.kernels.intrinsics import view_f32\n"
+        "from jitgrad.kernels.tiles import tiled_f32\n"
+        "def tiles(error, transa, transb, m, n, k, a, lda, b, ldb, c, ldc, lo, hi, scratch):\n"
+        "    room = view_f32(scratch, 0)\n"
+        "    tiled_f32(transa, transb, m, n, k, a, lda, b, ldb, c, ldc, room)\n"
+        "    return np.int32(0)\n"
+    )
+
+
+def address():
+    """The address; under JITGRAD_JIT=0 there is none, and 1 stands for it."""
+    return build.get(_Tiles).address if switches.jit() else 1

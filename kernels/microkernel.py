@@ -1,0 +1,70 @@
+"""The innermost steps of a tiled float32 product, as Python twins over pointers.
+
+Entry functions: `tile_f32` (a few rows times one panel), `copy_row_f32` and `turn_rows_f32` (how a
+panel comes about); `microkernel_llvm` defines the same names for compiled code. A panel is
+COLUMNS columns of the right operand, row after row. May import: NumPy, ctypes, `intrinsics`.
+"""
+
+import ctypes
+
+import numpy as np
+
+from .intrinsics import fma_f32
+
+ROWS = 6  # of the largest tile: 12 sums of 8 floats, 2 of a panel's row and 1 of the left operand
+FEW = 4  # of the smaller one: 8 sums are as many as two units with 4 stages each keep going
+COLUMNS = 16
+BLOCK = 8  # rows of a panel that are turned at a time
+
+_HALFWAY, _TAIL = 1 << 28, (1 << 29) - 1  # of the bits that float32 drops from float64
+_SMALL = 2.0**-126
+
+
+def _matrix(p, shape, steps):
+    """The elements at a flat array, or at a pointer object with an address, as a NumPy view."""
+    last = sum((n - 1) * step for n, step in zip(shape, steps, strict=True))
+    p[last]  # raises if it lies outside
+    address = getattr(p, "address", None)
+    memory = p.ctypes.data if address is None else address
+    bytes_ = (ctypes.c_byte * (4 * last + 4)).from_address(memory)
+    return np.ndarray(shape, np.float32, bytes_, 0, [4 * step for step in steps])
+
+
+def _fma(products, left, right, sums):
+    """left * right + sums rounded once, from the exact `products`.
+
+    The float64 sum rounds first, which shows in the float32 only where it lies halfway between two.
+    """
+    exact = products + sums
+    out = exact.astype(np.float32)
+    bits = exact.view(np.int64)
+    unsafe = ((bits & _TAIL) == _HALFWAY) | (np.abs(exact) < _SMALL)
+    for i, j in np.argwhere(unsafe):
+        out[i, j] = fma_f32(left[i], right[j], sums[i, j])
+    return out
+
+
+def tile_f32(rows, depth, a, row_step, depth_step, b, c, c_step, add):
+    """rows <= ROWS rows of c, COLUMNS wide = (c if add) + a @ b over `depth`, one fma a step.
+
+    a's elements are `row_step` and `depth_step` apart; b is a panel; rows of c `c_step` apart.
+    """
+    left = _matrix(a, (rows, depth), (row_step, depth_step))
+    right = _matrix(b, (depth, COLUMNS), (COLUMNS, 1))
+    out = _matrix(c, (rows, COLUMNS), (c_step, 1))
+    sums = np.zeros((rows, COLUMNS), np.float32)
+    with np.errstate(all="ignore"):
+        for p in range(depth):
+            products = left[:, p, None].astype(np.float64) * right[p]
+            sums = _fma(products, left[:, p], right[p], sums)
+        out[:] = out + sums if add else sums
+
+
+def copy_row_f32(b, panel):
+    """COLUMNS adjacent elements of b become a row of a panel."""
+    _matrix(panel, (COLUMNS,), (1,))[:] = _matrix(b, (COLUMNS,), (1,))
+
+
+def turn_rows_f32(b, step, panel):
+    """BLOCK elements of each of COLUMNS rows of b, `step` apart, become BLOCK rows of a panel."""
+    _matrix(panel, (BLOCK, COLUMNS), (COLUMNS, 1))[:] = _matrix(b, (BLOCK, COLUMNS), (1, step))

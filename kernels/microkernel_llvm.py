@@ -1,0 +1,168 @@
+"""`microkernel` for compiled code: the sums of a tile stay in vector registers.
+
+May import: numba, llvmlite, `microkernel`.
+"""
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from .microkernel import BLOCK, COLUMNS, FEW, ROWS
+
+WIDTH = 8  # floats of an AVX2 register
+assert BLOCK == WIDTH
+_F32, _I32, _I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
+_POINTER = _F32.as_pointer()
+_VECTOR = ir.VectorType(_F32, WIDTH)
+_ZERO = ir.Constant(_VECTOR, [0.0] * WIDTH)
+
+
+def _load(builder, p):
+    vector = builder.load(builder.bitcast(p, _VECTOR.as_pointer()))
+    vector.align = 4
+    return vector
+
+
+def _store(builder, vector, p):
+    builder.store(vector, builder.bitcast(p, _VECTOR.as_pointer())).align = 4
+
+
+def _moved(builder, p, *index):
+    return builder.gep(p, [_I64(i) if isinstance(i, int) else i for i in index])
+
+
+def _shuffled(builder, x, y, lanes):
+    return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(_I32, WIDTH), lanes))
+
+
+def _rows(builder, p, step, count, held):
+    """Pointers to `held` rows; after `count` of them the last one again.
+
+    Each is laundered by an empty line of assembly: told that they lie `step` apart, LLVM walks from
+    one to the next by additions that wait for each other."""
+    same = ir.InlineAsm(ir.FunctionType(_POINTER, [_POINTER]), "", "=r,0")
+    last = builder.sub(count, _I64(1))
+    numbers = [builder.select(builder.icmp_signed("<", _I64(i), count), _I64(i), last)
+               for i in range(held)]  # fmt: skip
+    return [builder.call(same, [_moved(builder, p, builder.mul(step, i))]) for i in numbers]
+
+
+def _tile(builder, held, rows, depth, a, row_step, depth_step, b, c, c_step, add):
+    """A tile with sums for `held` rows, of which `rows` are asked for: the others repeat the last
+    one. Leaves the builder in the block after it."""
+    columns = range(0, COLUMNS, WIDTH)
+    fma = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), f"llvm.fma.v{WIDTH}f32"
+    )
+    left = _rows(builder, a, row_step, rows, held)
+    before = builder.block
+    loop, after = (builder.append_basic_block(name) for name in ("depth", "sums"))
+    builder.cbranch(builder.icmp_signed(">", depth, _I64(0)), loop, after)
+
+    builder.position_at_end(loop)
+    p, index, panel = builder.phi(_I64), builder.phi(_I64), builder.phi(_POINTER)
+    sums = [[builder.phi(_VECTOR) for _ in columns] for _ in range(held)]
+    right = [_load(builder, _moved(builder, panel, j)) for j in columns]
+    undefined = ir.Constant(_VECTOR, ir.Undefined)
+    grown = []
+    for row, line in zip(left, sums, strict=True):
+        number = builder.load(_moved(builder, row, index))
+        first = builder.insert_element(undefined, number, _I32(0))
+        every = _shuffled(builder, first, undefined, [0] * WIDTH)
+        pairs = zip(right, line, strict=True)
+        grown.append([builder.call(fma, [every, vector, total]) for vector, total in pairs])
+    following = builder.add(p, _I64(1))
+    steps = [
+        (p, _I64(0), following),
+        (index, _I64(0), builder.add(index, depth_step)),
+        (panel, b, _moved(builder, panel, COLUMNS)),
+    ]
+    for line, values in zip(sums, grown, strict=True):
+        steps += [(phi, _ZERO, value) for phi, value in zip(line, values, strict=True)]
+    for phi, start, value in steps:
+        phi.add_incoming(start, before)
+        phi.add_incoming(value, loop)
+    builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
+
+    builder.position_at_end(after)
+    totals = [builder.phi(_VECTOR) for _ in range(held) for _ in columns]
+    for phi, value in zip(totals, sum(grown, []), strict=True):
+        phi.add_incoming(_ZERO, before)
+        phi.add_incoming(value, loop)
+    out = _rows(builder, c, c_step, rows, held)
+    places = [_moved(builder, row, j) for row in out for j in columns]
+    with builder.if_else(builder.icmp_signed("!=", add, _I64(0))) as (again, anew):
+        with again:  # all are read before any is written: the last row's place comes repeatedly
+            known = [_load(builder, place) for place in places]
+            more = [builder.fadd(x, y) for x, y in zip(known, totals, strict=True)]
+            for place, value in zip(places, more, strict=True):
+                _store(builder, value, place)
+        with anew:
+            for place, value in zip(places, totals, strict=True):
+                _store(builder, value, place)
+
+
+@intrinsic
+def tile_f32(context, rows, depth, a, row_step, depth_step, b, c, c_step, add):
+    def generate(ctx, builder, sig, args):
+        few = builder.icmp_signed("<=", args[0], _I64(FEW))
+        with builder.if_else(few) as (low, high):
+            for branch, held in ((low, FEW), (high, ROWS)):
+                with branch:
+                    _tile(builder, held, *args)
+        return ctx.get_dummy_value()
+
+    count = types.intp
+    return types.none(count, count, a, count, count, b, c, count, count), generate
+
+
+@intrinsic
+def copy_row_f32(context, b, panel):
+    def generate(ctx, builder, sig, args):
+        b, panel = args
+        values = [_load(builder, _moved(builder, b, j)) for j in range(0, COLUMNS, WIDTH)]
+        for j, value in zip(range(0, COLUMNS, WIDTH), values, strict=True):
+            _store(builder, value, _moved(builder, panel, j))
+        return ctx.get_dummy_value()
+
+    return types.none(b, panel), generate
+
+
+# Of two registers: their lower (upper) elements in turns, then pairs, within each half.
+_LOWER, _UPPER = [0, 8, 1, 9, 4, 12, 5, 13], [2, 10, 3, 11, 6, 14, 7, 15]
+_LOWER_PAIRS, _UPPER_PAIRS = [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]
+_LOWER_HALVES, _UPPER_HALVES = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
+
+
+def _transposed(builder, rows):
+    """The columns of 8 rows of 8."""
+
+    def mixed(x, y, *choices):
+        return [_shuffled(builder, x, y, lanes) for lanes in choices]
+
+    quarters = []
+    for i in range(0, 8, 4):
+        lower, upper = zip(
+            *(mixed(rows[j], rows[j + 1], _LOWER, _UPPER) for j in (i, i + 2)), strict=True
+        )
+        pairs = _LOWER_PAIRS, _UPPER_PAIRS
+        quarters.append(mixed(*lower, *pairs) + mixed(*upper, *pairs))
+    return [
+        _shuffled(builder, x, y, halves)
+        for halves in (_LOWER_HALVES, _UPPER_HALVES)
+        for x, y in zip(*quarters, strict=True)
+    ]
+
+
+@intrinsic
+def turn_rows_f32(context, b, step, panel):
+    def generate(ctx, builder, sig, args):
+        b, step, panel = args
+        for j in range(0, COLUMNS, WIDTH):
+            places = [_moved(builder, b, builder.mul(step, _I64(j + i))) for i in range(WIDTH)]
+            columns = _transposed(builder, [_load(builder, place) for place in places])
+            for p, column in enumerate(columns):
+                _store(builder, column, _moved(builder, panel, p * COLUMNS + j))
+        return ctx.get_dummy_value()
+
+    return types.none(b, types.intp, panel), generate

@@ -1,0 +1,89 @@
+"""A float32 product of any size in register tiles: `tiled_f32`.
+
+Every element of c is one chain of fused multiply-adds over each of the same pieces of the depth,
+and the sum of these in order: where rows and columns are cut, and how operands lie, changes no bit.
+Built once as machine code of its own; `tiled` calls it. May import: NumPy, `intrinsics`,
+`microkernel`.
+"""
+
+from .intrinsics import at, zero_of
+from .microkernel import BLOCK, COLUMNS, FEW, ROWS, copy_row_f32, tile_f32, turn_rows_f32
+
+_DEPTH = 400  # of a panel at most: 25 kB stay in the first-level cache
+ROOM = 4 * COLUMNS * (_DEPTH + ROWS)  # bytes of scratch: a panel and a tile
+
+
+def tiled_f32(transa, transb, m, n, k, a, lda, b, ldb, c, ldc, room):
+    """c = op(a) @ op(b), as `gemm.gemm_f32`; `room` is ROOM bytes as float32."""
+    row_step, depth_step = lda, 1
+    if transa:
+        row_step, depth_step = 1, lda
+    pieces = max((k + _DEPTH - 1) // _DEPTH, 1)
+    for piece in range(pieces):
+        low = k * piece // pieces
+        depth = k * (piece + 1) // pieces - low
+        left = at(a, low * depth_step)
+        for j in range(0, n, COLUMNS):
+            width = min(COLUMNS, n - j)
+            if transb:
+                _turned(depth, width, at(b, j * ldb + low), ldb, room)
+            else:
+                _copied(depth, width, at(b, low * ldb + j), ldb, room)
+            _rows(m, width, depth, left, row_step, depth_step, room, at(c, j), ldc, piece)
+
+
+def _copied(depth, width, b, step, panel):
+    """Columns of b as a panel; a narrow one is filled up with zeros."""
+    if width == COLUMNS:
+        for p in range(depth):
+            copy_row_f32(at(b, p * step), at(panel, p * COLUMNS))
+    else:
+        for p in range(depth):
+            for j in range(width):
+                panel[p * COLUMNS + j] = b[p * step + j]
+            for j in range(width, COLUMNS):
+                panel[p * COLUMNS + j] = zero_of(b)
+
+
+def _turned(depth, width, b, step, panel):
+    """Rows of b as the columns of a panel."""
+    whole = 0
+    if width == COLUMNS:
+        whole = depth // BLOCK * BLOCK
+        for p in range(0, whole, BLOCK):
+            turn_rows_f32(at(b, p), step, at(panel, p * COLUMNS))
+    for p in range(whole, depth):
+        for j in range(width):
+            panel[p * COLUMNS + j] = b[j * step + p]
+        for j in range(width, COLUMNS):
+            panel[p * COLUMNS + j] = zero_of(b)
+
+
+def _rows(m, width, depth, a, row_step, depth_step, panel, c, ldc, add):
+    """All rows of c, in tiles of ROWS, then of FEW: together they hold at most one row more."""
+    tiles = (m + ROWS - 1) // ROWS
+    large = max(tiles - (tiles * ROWS - m) // (ROWS - FEW), 0)
+    spare = at(panel, _DEPTH * COLUMNS)
+    first = 0
+    while first < m:
+        rows = min(FEW, m - first)
+        if large > 0:
+            rows = min(ROWS, m - first)
+        large = large - 1
+        left, row, out, step, more = at(a, first * row_step), at(c, first * ldc), spare, COLUMNS, 0
+        if width == COLUMNS:
+            out, step, more = row, ldc, add
+        tile_f32(rows, depth, left, row_step, depth_step, panel, out, step, more)
+        if width < COLUMNS:
+            _narrow(rows, width, spare, row, ldc, add)
+        first = first + rows
+
+
+def _narrow(rows, width, tile, c, ldc, add):
+    """The first columns of a tile go to c."""
+    for i in range(rows):
+        for j in range(width):
+            value = tile[i * COLUMNS + j]
+            if add:
+                value = c[i * ldc + j] + value
+            c[i * ldc + j] = value
