@@ -54,6 +54,15 @@ def give_way():
     """Let another thread have the core."""
 
 
+def core_now():
+    """The number of the core that this thread runs on; -1 where the system does not tell."""
+    return -1
+
+
+def stay_on(address, words):
+    """Let this thread run only on the cores whose bits are set in these words."""
+
+
 def nanoseconds():
     """A clock that only goes forward."""
     return time.monotonic_ns()

@@ -86,6 +86,28 @@ def give_way(context):
 
 
 @intrinsic
+def core_now(context):
+    def generate(ctx, builder, sig, args):
+        kind = ir.FunctionType(_I32, [])
+        function = cgutils.get_or_insert_function(builder.module, kind, "sched_getcpu")
+        return builder.sext(builder.call(function, []), _I64)
+
+    return _WORD(), generate
+
+
+@intrinsic
+def stay_on(context, address, words):
+    def generate(ctx, builder, sig, args):
+        kind = ir.FunctionType(_I32, [_I32, _I64, _I64])
+        function = cgutils.get_or_insert_function(builder.module, kind, "sched_setaffinity")
+        size = builder.shl(args[1], ir.Constant(_I64, 3))
+        builder.call(function, [ir.Constant(_I32, 0), size, args[0]])
+        return ctx.get_dummy_value()
+
+    return types.none(_WORD, _WORD), generate
+
+
+@intrinsic
 def nanoseconds(context):
     def generate(ctx, builder, sig, args):
         pair = ir.LiteralStructType([_I64, _I64])

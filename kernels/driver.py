@@ -18,11 +18,13 @@ from .atomics import (
     add,
     call_kernel,
     compare_swap,
+    core_now,
     give_way,
     load,
     nanoseconds,
     pause,
     sleep_while,
+    stay_on,
     store,
     swap,
     wake_all,
@@ -38,9 +40,11 @@ SERIAL = 0 * LINE  # serial number of the step that runs; the only word that thr
 DONE = 1 * LINE  # chunks of it that are complete
 SLEEPERS = 2 * LINE  # threads that may be asleep
 FAILED = 3 * LINE  # whether a kernel returned an error
-PROGRAM = 4 * LINE  # table, first serial number, serial number past the last step, start time
+PROGRAM = 4 * LINE  # table, first serial number, number past the last step, start time, core
 TICKET = 5 * LINE  # serial number, chunks, row, threads, chunk size: what taking chunks needs
-SETTINGS = 6 * LINE  # threads, spins before sleeping, spins before giving way, 1 to stop
+SETTINGS = 6 * LINE  # threads, spins before sleeping, spins before giving way, 1 to stop, cores
+CORES = SETTINGS + 4  # address of a bit for each core that may be used, then one row a worker
+CORE_WORDS = SETTINGS + 5  # how many words these bits are
 THREADS = 8 * LINE  # from here on two lines a thread: claim, then the record below
 
 # Offsets in a thread's two lines; the first holds its claim alone.
@@ -220,6 +224,7 @@ def walk(state, table, steps):
     store(state, PROGRAM + 1, first)
     store(state, PROGRAM + 2, last)
     store(state, PROGRAM + 3, started)
+    store(state, PROGRAM + 4, core_now())
     _advance(state, 0, first)
     patience = load(state, SETTINGS + 2)
     serial = load(state, SERIAL)
@@ -251,11 +256,35 @@ def walk_alone(state, table, steps):
     return load(state, FAILED)
 
 
+def _leave(state, thread):
+    """Keep off the core of thread 0: the system likes to wake a thread where its waker runs, and
+    two threads that never sleep may then share a core for long while another is idle."""
+    words = state[CORE_WORDS]
+    core = core_now()
+    if core < 0 or core != load(state, PROGRAM + 4) or core >= words * 64:
+        return
+    allowed = words_at(state[CORES])
+    address = state[CORES] + thread * words * 8
+    mine = words_at(address)
+    others = np.int64(0)
+    for i in range(words):
+        mine[i] = allowed[i]
+        if i == core >> 6:
+            mine[i] = allowed[i] & ~(1 << (core & 63))
+        others |= mine[i]
+    if others != 0:
+        stay_on(address, words)
+
+
 def work(state, thread):
     """A worker: wait for steps and help with them until the pool stops."""
     serial = load(state, SERIAL)
     patience = load(state, SETTINGS + 1)
+    program = np.int64(-1)
     while load(state, SETTINGS + 3) == 0:
+        if load(state, PROGRAM + 1) != program:
+            program = load(state, PROGRAM + 1)
+            _leave(state, thread)
         _help(state, thread, serial)
         spins = 0
         while load(state, SERIAL) == serial:

@@ -104,6 +104,9 @@ class _Pool:
         self.memory = pool.alloc(8 * (driver.THREADS + capacity * driver.WORDS_PER_THREAD))
         self.state = self.memory.array.view(np.int64)
         self.state[:] = 0
+        self.cores = _core_bits(capacity)
+        self.state[driver.CORES] = self.cores.ctypes.data
+        self.state[driver.CORE_WORDS] = self.cores.shape[1]
         self.drive = _NATIVE(build.get(_Driver).address)
         # One argument block for each thing that the driver does.
         self.blocks = np.array([[0, self.memory.ptr, what] for what in range(5)], np.int64)
@@ -171,6 +174,15 @@ class _Pool:
             int(worst[driver.FAILED_CODE]),
             *(int(word) for word in slot[:3]),
         )
+
+
+def _core_bits(capacity):
+    """A bit for each core that this process may use, and room for such bits of each worker."""
+    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+    bits = np.zeros((capacity, allowed[-1] // 64 + 1), np.uint64)
+    for core in allowed:
+        bits[0, core // 64] |= np.uint64(1 << core % 64)
+    return bits.view(np.int64)
 
 
 def _cgroup_cores():

@@ -122,6 +122,27 @@ def test_python_threads_take_turns():
     assert all((cell == 200).all() for cell in cells)
 
 
+@pytest.mark.skipif(threads.default_threads() < 2, reason="needs two cores")
+def test_a_worker_leaves_the_core_of_the_thread_that_runs_the_program():
+    threads.set_num_threads(2)
+    cells = np.zeros(100_000, np.int64)
+    function = build.get(samples.count())
+    step = program.Step(function, [(program.pack(function.params, [cells, -1]), cells.size)], 100)
+    run = program.Program([step])
+    run.run()
+    (worker, *_), allowed = threads._pool.workers, os.sched_getaffinity(0)
+    try:
+        for core in sorted(allowed)[:2] * 2:
+            os.sched_setaffinity(0, {core})
+            os.sched_setaffinity(worker.native_id, {core})  # as the system might wake it there
+            end = time.monotonic() + 20
+            while core in os.sched_getaffinity(worker.native_id) and time.monotonic() < end:
+                run.run()
+            assert os.sched_getaffinity(worker.native_id) == allowed - {core}
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
 def test_changing_the_number_of_threads_between_runs():
     for count in (2, 1, 4, 2, 1, 3):
         threads.set_num_threads(count)
