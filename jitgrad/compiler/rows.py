@@ -47,7 +47,7 @@ class Loops:
 
     def look_ahead(self, w: Writer) -> None:
         """Give the costliest loop its prefetches, block by block."""
-        if len(self.written) < 2 or len(w.nest.cols) > 1:
+        if len(self.written) < 2 or len(w.nest.cols) > 1 or not w.streams:
             return
         before = [0, *(cost for cost, _, _ in self.written)]
         costs = [cost - past for (cost, _, _), past in zip(self.written, before, strict=False)]

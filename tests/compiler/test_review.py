@@ -82,6 +82,13 @@ def test_a_picked_number_beside_a_sum_of_the_same_row(monkeypatch):
     check(monkeypatch, R["sum"](z, axes=(1,)) + R["sum"](R["where"](hit, z, 0.0), axes=(1,)))
 
 
+def test_rows_of_which_none_follows_the_last_have_nothing_to_fetch_ahead(monkeypatch):
+    x, y = normal(4, 2, 3), normal(1, 2, 3)
+    mean = R["sum"](x * x, axes=(2,)) * np.float32(1 / 3)
+    spread = R["expand"](R["reshape"](mean, shape=(4, 2, 1)), shape=(4, 2, 3))
+    check(monkeypatch, R["maximum"](x * spread, R["expand"](y, shape=(4, 2, 3))))
+
+
 @pytest.mark.parametrize("how", ["mul", "permute"])
 def test_a_base_that_a_rule_found_equal_to_another_value_is_not_overwritten(how, monkeypatch):
     x = normal(3, 2)
