@@ -9,7 +9,7 @@ import dataclasses
 import threading
 import time
 
-from . import blas, cache, elf, fork, interpret, machine, sources, switches
+from . import blas, cache, elf, fork, interpret, machine, overrides, sources, switches
 
 _lock = threading.RLock()
 _by_text: dict[tuple, "Function"] = {}
@@ -70,6 +70,7 @@ def get(kernel):
 
 def get_many(kernels):
     """The Functions of `kernels`; those to compile overlap Numba's work with LLVM's."""
+    kernels = overrides.applied(kernels)
     if not switches.jit():
         return [_interpreted(kernel) for kernel in kernels]
     texts = [(kernel.source, tuple(kernel.params)) for kernel in kernels]

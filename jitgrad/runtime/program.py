@@ -7,6 +7,7 @@ returns the `Failure`. Under JITGRAD_JIT=0 the steps run as Python. Imports `thr
 """
 
 import dataclasses
+import weakref
 
 import numpy as np
 
@@ -39,6 +40,28 @@ class Step:
     serial: bool = False
 
 
+_live: "weakref.WeakSet[Program]" = weakref.WeakSet()
+
+
+def known(name):
+    """The Function of a kernel that some program runs, or None."""
+    for program in list(_live):
+        for step in program.steps:
+            if step.function.name == name:
+                return step.function
+    return None
+
+
+def replace(function):
+    """Run `function` wherever a program runs a kernel of its name; hold `execution_lock`."""
+    for program in list(_live):
+        for row, step in zip(program.table, program.steps, strict=True):
+            same_kind = bool(step.function.python) == bool(function.python)
+            if step.function.name == function.name and same_kind:
+                step.function = function
+                row[0] = function.address
+
+
 class Program:
     """Steps in order. `table` and `segments` may be rewritten in place between runs.
 
@@ -60,6 +83,7 @@ class Program:
         self.scratch_bytes = max((step.scratch for step in self.steps), default=0)
         self._interpreted = any(step.function.python for step in self.steps)
         self._where = threads.word(self.table.ctypes.data), threads.word(len(self.steps))
+        _live.add(self)
 
     def run(self):
         """Run all steps: None, or the Failure that ended the program."""
