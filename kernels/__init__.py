@@ -7,6 +7,9 @@ and give the same bits. A name with a dtype suffix may be an alias of one generi
 module that says `INLINE = True` wants its functions inlined into the loops that call them, else
 those stay scalar.
 
+What only CUDA threads can do is in `device`, `teams` and `wide`; there `X_cuda` takes the place of
+X's functions, as `X_llvm` does on the CPU, and the Python twins serve the CUDA simulator.
+
 Entry: import the subject, e.g. `from jitgrad.kernels.math import exp_f32`. May import: NumPy, and
-Numba in `intrinsics_llvm` alone; nothing of jitgrad.
+Numba in `*_llvm`, `*_cuda` and what is for CUDA alone; nothing of jitgrad.
 """

@@ -65,12 +65,7 @@ def assemble(
     body: list[str],
 ) -> tuple[str, list[tuple[str, str]]]:
     """Source text of a module; the function is called KERNEL."""
-    imports: dict[str, list[str]] = {}
-    for fn in sorted(functions):
-        imports.setdefault(module_of(fn), []).append(fn)
-    lines = ["import numpy as np", ""]
-    for module, names in sorted(imports.items()):
-        lines.append(f"from jitgrad.kernels.{module} import {', '.join(names)}")
+    lines = ["import numpy as np", "", *imports(functions)]
     for name in sorted(runs):
         lines.append(f"from jitgrad.kernels.reduce import {name} as run_{name}")
     lines.append("")
@@ -81,6 +76,17 @@ def assemble(
     lines += [TAB + line for line in body]
     lines += [TAB + "return np.int32(0)", ""]
     return "\n".join(lines), params
+
+
+def imports(functions: set[str]) -> list[str]:
+    """Lines that import functions of kernels/."""
+    modules: dict[str, list[str]] = {}
+    for fn in sorted(functions):
+        modules.setdefault(module_of(fn), []).append(fn)
+    return [
+        f"from jitgrad.kernels.{module} import {', '.join(names)}"
+        for module, names in sorted(modules.items())
+    ]
 
 
 def kernel_name(values: list[Value], text: str, params: list[tuple[str, str]]) -> str:

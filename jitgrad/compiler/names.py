@@ -13,6 +13,12 @@ _MODULES = (
     "gemm", "random",
 )  # fmt: skip
 
+# Functions for a CUDA device by what their names start with: their modules need Numba to import.
+_DEVICE = {
+    "private": "device", "pointer": "device", "fetch": "wide", "spill": "wide", "team": "teams",
+    "block": "teams", "lines": "teams", "leads": "teams", "report": "teams",
+}  # fmt: skip
+
 NUMPY = {
     "f32": "np.float32", "f64": "np.float64", "i8": "np.int8", "i16": "np.int16",
     "i32": "np.int32", "i64": "np.int64", "u8": "np.uint8", "b1": "bool",
@@ -22,6 +28,9 @@ NUMPY = {
 @cache
 def module_of(function: str) -> str:
     """The module of `kernels/` that defines `function`."""
+    device = _DEVICE.get(function.partition("_")[0])
+    if device is not None:
+        return device
     for name in _MODULES:
         if hasattr(importlib.import_module(f"jitgrad.kernels.{name}"), function):
             return name

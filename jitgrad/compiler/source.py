@@ -28,7 +28,7 @@ LEVELS = 40  # of the stack that combines chunks pairwise
 DEEP = 32  # values of an expression after which the rest of it is written first
 TAB = "    "
 
-_BYTES = {"f32": 4, "f64": 8, "i8": 1, "i16": 2, "i32": 4, "i64": 8, "u8": 1, "b1": 1}
+BYTES = {"f32": 4, "f64": 8, "i8": 1, "i16": 2, "i32": 4, "i64": 8, "u8": 1, "b1": 1}
 _WORDS = {
     "0": "ZERO", "0.0": "ZERO", "1": "ONE", "1.0": "ONE", "-1": "MINUS_ONE", "-1.0": "MINUS_ONE",
     "2": "TWO", "2.0": "TWO", "0.5": "HALF", "np.inf": "INF", "-np.inf": "MINUS_INF",
@@ -230,7 +230,7 @@ class Writer:
         """Scratch for one value per column, or for `fixed` values."""
         classes = self.nest.classes(self.nest.cols)
         name = self.fresh(f"{stem}_row")
-        size = _BYTES[dtype]
+        size = BYTES[dtype]
         if not self.scratch:
             self.top.append("room = 0")
         self.top.append(f"{name} = {self.function(f'view_{dtype}')}(scratch, room)")
@@ -368,16 +368,19 @@ class Writer:
         return text
 
     def combine(self, v: Value) -> str:
+        pointer, n = self.combined(v)
+        part = v.inputs[0].value
+        half = "pairwise_" if part.kind == "partial" else ""
+        return f"{self.over_run(f'{half}{v.op}_{part.dtype.suffix}')}({pointer}, {n})"
+
+    def combined(self, v: Value) -> tuple[str, str]:
+        """The run that the second half of a reduction reads: where it is and its length."""
         access = v.inputs[0]
-        part = access.value
-        suffix = part.dtype.suffix
         pointer = self.pointer(access)
-        if part.kind == "partial":
-            classes = tuple(c for c in part.inputs[0].dims if c != ONE)
-            n = self.param(("chunks", classes), "chunks", "i64", ("chunks", classes))
-            return f"{self.over_run(f'pairwise_{v.op}_{suffix}')}({pointer}, {n})"
-        n = self.size(tuple(c for c in access.dims if c != ONE))
-        return f"{self.over_run(f'{v.op}_{suffix}')}({pointer}, {n})"
+        if access.value.kind == "partial":
+            classes = tuple(c for c in access.value.inputs[0].dims if c != ONE)
+            return pointer, self.param(("chunks", classes), "chunks", "i64", ("chunks", classes))
+        return pointer, self.size(tuple(c for c in access.dims if c != ONE))
 
     def fail(self, v: Value, bad: str, value: str, level: str) -> None:
         """Leave the kernel with an error when `bad` holds."""

@@ -1,0 +1,82 @@
+"""Kernels around a hand-written routine: a thread a unit. Matrix products are library calls.
+
+Entry: `routine`, `product`. Imports: compiler.
+"""
+
+from __future__ import annotations
+
+from jitgrad.compiler.cuda.kernel import DeviceKernel
+from jitgrad.compiler.cuda.text import assemble
+from jitgrad.compiler.emit import kernel_name
+from jitgrad.compiler.kernel import Spec
+from jitgrad.compiler.loops import indent
+from jitgrad.compiler.routines import ROUTINES, Routine
+from jitgrad.compiler.source import TAB
+from jitgrad.compiler.values import Value
+
+
+class DeviceRoutine(Routine):
+    """A routine whose failed checks end the thread, not the kernel."""
+
+    def check(self, index: str, size: str) -> list[str]:
+        self.checks.append(self.value.source)
+        number = len(self.checks) - 1
+        return [
+            f"if {index} < 0 or {index} >= {size}:",
+            f"{TAB}{self.call('report')}(error, {number}, {index})",
+            f"{TAB}return",
+        ]
+
+
+def routine(value: Value) -> DeviceKernel:
+    """The kernel of a routine: each thread does units by itself, in the order of the CPU."""
+    r = DeviceRoutine(value)
+    try:
+        write = ROUTINES[value.op]
+    except KeyError:
+        raise NotImplementedError(f"{value.op}: no kernel for this op") from None
+    body, units, unit_size = write(r)
+    lines = ["for u in range(cuda.grid(1), units, cuda.gridsize(1)):", *indent(body)]
+    extra = [("units", "i64")]
+    if r.scratch:
+        extra += [("scratch", "u8*"), ("per_thread", "i64")]
+        lines.insert(0, f"scratch = {r.call('at')}(scratch, cuda.grid(1) * per_thread)")
+    text = assemble(r.functions, {}, r.params, extra, lines)
+    name = kernel_name([value], text, r.params)
+    return DeviceKernel(
+        name, text.replace("KERNEL", name), tuple(r.params), tuple(r.specs), units, unit_size,
+        r.scratch, checks=r.checks, launch="units", extra=tuple(extra),
+    )  # fmt: skip
+
+
+def product(value: Value) -> DeviceKernel:
+    """A matrix product: arguments of a library call, no source.
+
+    Raises:
+        NotImplementedError: for integers, which no library multiplies.
+    """
+    if value.dtype.kind != "f":
+        raise NotImplementedError(f"matmul of {value.dtype}: no CUDA library multiplies integers")
+    a, b = value.inputs
+    suffix = value.dtype.suffix
+    params: list[tuple[str, str]] = []
+    specs: list[Spec] = []
+
+    def add(name: str, kind: str, spec: Spec) -> None:
+        params.append((name, kind))
+        specs.append(spec)
+
+    for name, access in (("a", a), ("b", b)):
+        add(name, suffix + "*", ("memory", access))
+        add(f"{name}_t", "i64", ("flag", access))
+        add(f"{name}_ld", "i64", ("leading", access))
+        for axis in range(len(access.dims) - 2):
+            add(f"{name}_s{axis}", "i64", ("stride", access, axis))
+    add("out", suffix + "*", ("own", value))
+    for name, access, axis in (("rows", a, -2), ("cols", b, -1), ("depth", a, -1)):
+        add(name, "i64", ("extent", access, axis))
+    batch = ("size", tuple(c for c in value.dims[:-2] if c != -1))
+    return DeviceKernel(
+        f"matmul_{suffix}", "", tuple(params), tuple(specs), batch, ("size", ()),
+        product=value, depth=(a, -1), launch="library",
+    )  # fmt: skip

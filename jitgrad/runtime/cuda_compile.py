@@ -1,0 +1,141 @@
+"""CUDA kernel source -> PTX -> machine code, without a GPU or a driver: `ptx`, `cubin`.
+
+The one module behind which a compiler package stands: `numba-cuda` types and lowers, NVVM makes
+PTX, nvJitLink machine code. Nothing is contracted: a fused multiply-add is one that the source
+asks for. `missing()` names what is not installed. Imports `cuda_library`; numba-cuda and kernels/
+when it compiles.
+"""
+
+from __future__ import annotations
+
+import functools
+from importlib import metadata
+from typing import Any
+
+from .cuda_library import Function, Library
+
+# CUDA 13.0 alone: PTX of a newer toolkit is refused by drivers of the 580 series.
+PACKAGES = ("numba-cuda", "cuda-core", "nvidia-nvvm", "nvidia-nvjitlink", "nvidia-cuda-nvrtc")
+_OPTIONS = {"opt": 3, "fma": 0}
+Capability = tuple[int, int]  # (9, 0) of sm_90
+
+
+def missing() -> str:
+    """Packages to install before kernels can be compiled, with commas; "" if there are none."""
+    wanted = []
+    for package in PACKAGES:
+        try:
+            metadata.version(package)
+        except metadata.PackageNotFoundError:
+            wanted.append(package)
+    return ", ".join(wanted)
+
+
+def ptx(source: str, function: str, params: Any, cc: Capability) -> str:
+    """PTX of one function of a kernel's module as an entry; `params` are (name, type) pairs."""
+    from numba.cuda.compiler import kernel_fixup
+
+    library = _library(cc)
+    names = library.namespace(source, function)
+    for name, value in names.items():
+        if isinstance(value, Function) and value.__module__ == "kernel" and name != function:
+            names[name] = library.wrap(value)
+    result = _lower(names[function], _types(params), cc, None)
+    code = result.library
+    entry = code.get_function(result.fndesc.llvm_func_name)
+    code._entry_name = entry.name
+    kernel_fixup(entry, False)
+    return code.get_asm_str(cc=cc)
+
+
+def cubin(text: str, cc: Capability) -> bytes:
+    """Machine code of PTX."""
+    from cuda.core import Linker, LinkerOptions, ObjectCode
+
+    options = LinkerOptions(arch=f"sm_{cc[0]}{cc[1]}")
+    return Linker(ObjectCode.from_ptx(text.encode()), options=options).link("cubin").code
+
+
+def _types(params: Any) -> tuple[Any, ...]:
+    """Numba types of the error slot and the parameters."""
+    from numba.cuda import types
+
+    from jitgrad.kernels.pointer_llvm import ELEMENTS
+
+    kinds = [types.CPointer(types.int64)]
+    for _, kind, *_ in params:
+        pointer = kind.endswith("*")
+        kinds.append(types.CPointer(ELEMENTS[kind[:-1]]) if pointer else ELEMENTS[kind])
+    return tuple(kinds)
+
+
+def _lower(function: Function, arguments: tuple[Any, ...], cc: Capability, returns: Any) -> Any:
+    from numba.cuda.compiler import compile_cuda
+
+    return compile_cuda(function, returns, arguments, nvvm_options=_OPTIONS, cc=cc)
+
+
+@functools.cache
+def _library(cc: Capability) -> Library:
+    """kernels/ for one compute capability: functions compiled when first called, then inlined."""
+    helper = _helper_class()
+    return Library(lambda function: helper(function, cc), compiled=True)
+
+
+@functools.cache
+def _helper_class() -> type:
+    """Numba's view of a function of kernels/, made once numba-cuda is there."""
+    from numba.cuda import types
+    from numba.cuda.datamodel import models, register_default
+    from numba.cuda.extending import typeof_impl
+
+    class Helper:
+        """A function that kernels can call or pass on."""
+
+        def __init__(self, function: Function, cc: Capability) -> None:
+            self.function = function
+            self.cc = cc
+            self.overloads: dict[tuple[Any, ...], Any] = {}
+            self.type = HelperType(self)
+
+        def overload(self, arguments: tuple[Any, ...]) -> Any:
+            """(signature, implementation key) for argument types."""
+            found = self.overloads.get(arguments)
+            if found is None:
+                result = _lower(self.function, arguments, self.cc, None)
+                body = result.library.get_function(result.fndesc.llvm_func_name)
+                body.attributes.add("alwaysinline")
+                key = (self, arguments)
+                result.target_context.insert_user_function(key, result.fndesc, [result.library])
+                found = self.overloads[arguments] = result.signature, key
+            return found
+
+    class HelperType(types.Callable, types.Dummy):
+        """The type of one Helper."""
+
+        def __init__(self, helper: Helper) -> None:
+            self.helper = helper
+            function = helper.function
+            super().__init__(name=f"helper({function.__module__}.{function.__name__} {helper.cc})")
+
+        def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
+            """Numba's hook: what a call with these argument types returns."""
+            if kws:
+                raise NotImplementedError(f"{self.name}: keyword arguments in a kernel")
+            return self.helper.overload(tuple(types.unliteral(a) for a in args))[0]
+
+        def get_call_signatures(self) -> Any:
+            """Numba's hook, for its error texts."""
+            return [signature for signature, _ in self.helper.overloads.values()], True
+
+        def get_impl_key(self, sig: Any) -> Any:
+            """Numba's hook: where the lowering finds the implementation."""
+            return self.helper.overload(sig.args)[1]
+
+    register_default(HelperType)(models.OpaqueModel)
+
+    @typeof_impl.register(Helper)
+    def _(value: Any, context: Any) -> Any:
+        return value.type
+
+    return Helper
