@@ -22,6 +22,8 @@ _SMALL = 2.0**-126
 
 def _matrix(p, shape, steps):
     """The elements at a flat array, or at a pointer object with an address, as a NumPy view."""
+    if 0 in shape:
+        return np.empty(shape, np.float32)
     last = sum((n - 1) * step for n, step in zip(shape, steps, strict=True))
     p[last]  # raises if it lies outside
     address = getattr(p, "address", None)

@@ -53,7 +53,7 @@ def _product(kind, transa, transb, m, n, k, tiled=False, parts=1):
     return c, (a.T if transa else a), (b.T if transb else b)
 
 
-SHAPES = [(3, 5, 7), (1, 1, 1), (9, 1, 4), (4, 4, 0), (13, 33, 11), (8, 16, 8)]
+SHAPES = [(3, 5, 7), (1, 1, 1), (9, 1, 4), (4, 4, 0), (2, 16, 0), (13, 33, 11), (8, 16, 8)]
 
 
 @pytest.mark.parametrize("jit", "10")
