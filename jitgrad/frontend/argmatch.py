@@ -10,7 +10,9 @@ import dataclasses
 import math
 from typing import Any
 
-from jitgrad.frontend.argtree import ATOMS, LEAF, PLAIN, Pattern, facts
+import numpy as np
+
+from jitgrad.frontend.argtree import ATOMS, LEAF, PLAIN, Pattern, array_key, facts
 from jitgrad.frontend.record import Base
 from jitgrad.frontend.tape import Leaf
 from jitgrad.runtime.script import Script
@@ -72,6 +74,10 @@ class Match:
                 self._any(part, element)
         elif isinstance(value, dict):
             self._dict(name, value)
+        elif isinstance(value, (np.ndarray, np.generic)):
+            self.script.use(array_key=array_key)
+            same = f"type({name}) is {bind('kind', kind)} and array_key({name}) =="
+            self._unless(f"not ({same} {bind('value', array_key(value))})")
         elif kind is slice:
             self._unless(f"type({name}) is not slice")
             for part in ("start", "stop", "step"):
@@ -100,7 +106,8 @@ class Match:
     def _tensor(self, name: str, t: Any, batch: bool) -> None:
         bind, i = self.script.bind, self.count
         self.count += 1
-        _, shape, _, place, *_, history = known = facts(t)
+        known = facts(t)
+        shape, history = known.shape, known.history
         cls, dtype = bind("class_", type(t)), bind("dtype", t._dtype)
         test = f"type({name}) is not {cls}"
         if batch:
@@ -108,7 +115,7 @@ class Match:
                 f" or {name}._view is None or {name}._dtype is not {dtype} "
                 f"or {name}._shape != {shape} or {name}._track.edge is not None"
             )
-        elif place is None and history in (PLAIN, LEAF):
+        elif known.place is None and history in (PLAIN, LEAF):
             self.script.use(Leaf=Leaf)
             edge = "is not None" if history == PLAIN else ".__class__ is not Leaf"
             gap = " " if history == PLAIN else ""
@@ -121,7 +128,7 @@ class Match:
             test += f" or facts({name}) != {bind('facts', known)}"
         self._unless(test)
         self.script.line(f"t{i} = {name}", f"s{i} = t{i}._storage")
-        if batch or place is None:
+        if batch or known.place is None:
             self._unless(f"s{i}.node is None")  # memory that NumPy holds
         if batch:
             self.script.line(f"strides{i}, offset{i} = t{i}._place()")

@@ -8,14 +8,28 @@ Imports: the recorder.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import hashlib
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from jitgrad.frontend.record import Base
 from jitgrad.frontend.tape import Leaf
 from jitgrad.ir.dtype import DType
 
+_ARRAY_BYTES = 1 << 12  # of an array that is compared itself
 PLAIN, LEAF, HISTORY = 0, 1, 2
 ATOMS = frozenset([int, float, bool, str, bytes, complex, type(None), type(Ellipsis), DType])
+
+
+class Facts(NamedTuple):
+    """What a recording may depend on in a Tensor argument, besides its values."""
+
+    cls: Any
+    shape: Any
+    dtype: Any
+    place: Any  # None: the whole of its storage
+    history: int
 
 
 class Pattern:
@@ -33,12 +47,11 @@ class Pattern:
         self.containers: list[Any] = []
         self.batches: list[int] = []
         top = self._top
-        key: tuple[Any, ...] = tuple([top(a) for a in args])
-        if kwargs:
-            key = (key, tuple([(k, top(v)) for k, v in kwargs.items()]))
-        if len(self.tensors) > 1:
-            key = (key, self._aliases())
-        self.key = key
+        self.key: Any = (
+            tuple([top(a) for a in args]),
+            tuple([(k, top(v)) for k, v in kwargs.items()]),
+            self._aliases() if len(self.tensors) > 1 else None,
+        )
 
     def _top(self, value: Any) -> Any:
         if not isinstance(value, Base):
@@ -47,7 +60,8 @@ class Pattern:
         if replaceable(value) and not any(t is value for t in tensors):
             self.batches.append(len(tensors))
             tensors.append(value)
-            return (type(value), value._shape, value._dtype, value._place()[0])
+            place = "batch", value._place()[0]
+            return Facts(type(value), value._shape, value._dtype, place, PLAIN)
         tensors.append(value)
         return facts(value)
 
@@ -66,6 +80,8 @@ class Pattern:
         if isinstance(value, dict):
             self.containers.append(value)
             return (kind, *[(self._take(k), self._take(v)) for k, v in value.items()])
+        if isinstance(value, (np.ndarray, np.generic)):
+            return array_key(value)
         if kind is slice:
             return (kind, self._take((value.start, value.stop, value.step)))
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -84,12 +100,13 @@ class Pattern:
             return None
         return tuple([(i, tensors[i] is t) for i, t in zip(out, tensors, strict=True)])
 
-    def unchanged(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-        """Whether the same arguments still read the same."""
-        now = Pattern(args, kwargs)
-        return now.key == self.key and all(
-            a is b for a, b in zip(now.tensors, self.tensors, strict=True)
-        )
+
+def array_key(value: Any) -> Any:
+    """An array or number of NumPy as a value; the elements of a large one as a digest."""
+    data = value.tobytes()
+    if len(data) > _ARRAY_BYTES:
+        data = hashlib.blake2b(data, digest_size=16).digest()
+    return (type(value), value.dtype.str, value.shape, data)
 
 
 def swapped(args: Any, kwargs: Any, old: list[Any], new: list[Any]) -> tuple[Any, Any]:
@@ -104,15 +121,16 @@ def remake(kind: Any, items: list[Any]) -> Any:
     return kind(*items) if hasattr(kind, "_fields") else kind(items)
 
 
-def facts(t: Any) -> Any:
-    """What a recording may depend on in a Tensor argument, besides its values."""
+def facts(t: Any) -> Facts:
+    """The Facts of a Tensor."""
     view, edge = t._view, t._track.edge
     history = PLAIN if edge is None else LEAF if type(edge) is Leaf else HISTORY
+    place: Any = None
     if view is not None:
-        return (type(t), t._shape, t._dtype, view.chain, t._storage.shape, history)
-    if t._storage.node is None:
-        return (type(t), t._shape, t._dtype, t._storage.external.strides, history)
-    return (type(t), t._shape, t._dtype, None, history)
+        place = "view", view.chain, t._storage.shape
+    elif t._storage.node is None:
+        place = "numpy", t._storage.external.strides
+    return Facts(type(t), t._shape, t._dtype, place, history)
 
 
 def replaceable(t: Any) -> bool:

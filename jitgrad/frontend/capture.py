@@ -46,7 +46,8 @@ class Capture:
         self.numbers: list[Any] = []  # weak: storages that hold a number, perhaps from before
         self.made: dict[int, Node] = {}  # memory filled from Python
         self.shadows: dict[int, tuple[Storage, Node, Storage]] = {}  # of memory NumPy holds
-        self.boxes: dict[int, tuple[Box, Any]] = {}
+        self.boxes: dict[int, tuple[Box, Any]] = {}  # gradients touched, and what was there
+        self.looked: set[int] = set()  # those of them that were read before they were set
         self.batches: dict[int, tuple[int, Tensor, Any]] = {}  # storage of a stand-in -> argument
         self._bases: set[int] = set()
         self._start = next(order)  # leaves that are older existed before
@@ -160,19 +161,22 @@ class Capture:
             found = self.shadows[id(storage)] = (storage, node, Storage(node))
         return found[2]
 
-    def grad_box(self, t: Any) -> Box:
+    def grad_box(self, t: Any, read: bool = True) -> Box:
         """`.grad` of `t` is about to be read or set."""
         if t._box is None:
             t._box = Box()
-        self.box(t._box)
+        self.box(t._box, read=read)
         return t._box
 
-    def box(self, box: Box, leaf: Any = None) -> None:
+    def box(self, box: Box, leaf: Any = None, read: bool = True) -> None:
         """The gradient in `box` (that of `leaf`) is about to be read or set."""
         if leaf is not None and leaf.seq > self._start:
             self.own_boxes.add(id(box))
-        if id(box) not in self.boxes:
-            self.boxes[id(box)] = (box, box.value)
+        if id(box) in self.boxes:
+            return
+        self.boxes[id(box)] = (box, box.value)
+        if read:
+            self.looked.add(id(box))
             if box.value is not None and box.value._storage.node is not None:
                 self.read(box.value._storage)
 
@@ -185,6 +189,8 @@ class Capture:
         """`optimizer` works on its groups and state now."""
         note = self.watch.note
         name = type(optimizer).__name__
+        for hooks in ("_step_pre_hooks", "_step_post_hooks"):
+            note(optimizer, "attr", hooks, f"step hooks of {name}", whole=True)
         state = note(optimizer, "attr", "state", f"state of {name}")
         for group in note(optimizer, "attr", "param_groups", f"groups of {name}", whole=True):
             self.groups.setdefault(id(group), (group, group.version))

@@ -7,6 +7,7 @@ native call. Entry: `compile`. Imports: captures and programs.
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 import warnings
 from collections import OrderedDict
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jitgrad.frontend.agree import difference
+from jitgrad.frontend.argchange import changed
 from jitgrad.frontend.argtree import HISTORY, Pattern, facts, remake, swapped
 from jitgrad.frontend.capture import Capture
 from jitgrad.frontend.conditions import GRADIENT, OTHER, Conditions, Miss
@@ -173,7 +175,7 @@ class Compiled:
             result = _real(result, capture)
         del args, kwargs
         try:
-            if local.state.grad and any(facts(t)[-1] == HISTORY for t in pattern.tensors):
+            if local.state.grad and any(facts(t).history == HISTORY for t in pattern.tensors):
                 raise Unfit("an argument has history")
             recording = Recording(capture, result, patient=known.failures > 0)
         except Shared as shared:
@@ -226,12 +228,21 @@ class Compiled:
 
     def _admit(self, key: Any, pattern: Pattern) -> Known:
         if self._last is not None:
-            what, was, now = _changed(self._last, key)
-            self._report(what, was, now)
+            self._report(*changed(self._last, key, self._parameters()))
         known = self._known[key] = Known(pattern.objects)
         while len(self._known) > PATTERNS:
             self._known.popitem(last=False)
         return known
+
+    def _parameters(self) -> list[str]:
+        """The names of the arguments given by position, as far as they have any."""
+        try:
+            parameters = inspect.signature(self._fn).parameters.values()
+        except (TypeError, ValueError):
+            return []
+        return [
+            p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
 
     def _trim(self) -> None:
         while sum(len(k.entries) for k in self._known.values()) > KEPT:
@@ -277,22 +288,6 @@ def _real(value: Any, capture: Capture) -> Any:
     if isinstance(value, (tuple, list)):
         return remake(type(value), [_real(v, capture) for v in value])
     return value
-
-
-def _changed(old: Any, new: Any) -> tuple[str, str, str]:
-    """The part of the key that differs."""
-    names = ("gradient mode", "inference mode", "eager mode", "default dtype")
-    for name, a, b in zip(names, old, new, strict=False):
-        if a != b:
-            return name, str(a), str(b)
-    a, b = old[-1], new[-1]
-    path = "arguments"
-    while isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
-        at = next((i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y), None)
-        if at is None or not (isinstance(a[at], tuple) and isinstance(b[at], tuple)):
-            break
-        path, a, b = f"{path}[{at}]", a[at], b[at]
-    return path, str(a)[:120], str(b)[:120]
 
 
 def compile(

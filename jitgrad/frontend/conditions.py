@@ -95,7 +95,7 @@ class Conditions:
     def _gradients(self, script: Script, r: Recording) -> None:
         """Gradients are there, or not, as they were."""
         for (kind, box), had, _ in r.boxes:
-            if kind != "box":
+            if kind != "box" or had is None:
                 continue
             name = script.bind("box", box)
             test = f"(x := {name}.value) is not None"
@@ -120,7 +120,7 @@ class Conditions:
                 at = self._says(SHARED, "yes", "no")
                 script.line(f"if s{i} is not {script.bind('kept', t._storage)}: return miss({at})")
         for (kind, i), had, _ in r.boxes:
-            if kind == "box of":
+            if kind == "box of" and had is not None:
                 at = self._says(GRADIENT, str(not had), str(had))
                 absent = "is None" if had else "is not None"
                 script.line(f"if t{i}._box is None or t{i}._box.value {absent}: return miss({at})")
@@ -151,19 +151,23 @@ class Conditions:
 
     def _tensor(self, script: Script, t: Any, owned: bool) -> None:
         name, edge = script.bind("tensor", t), t._track.edge
-        test = f"{name}._storage is not {script.bind('kept', t._storage)}"
         seen = script.bind("edge", edge)
-        test += f" or {name}._track.edge is not {seen}"
+        tests = {
+            "memory": f"{name}._storage is not {script.bind('kept', t._storage)}",
+            "requires_grad": f"{name}._track.edge is not {seen}",
+        }
         if type(edge) is Leaf:
+            tests["hooks"] = f"{seen}.hooks or {seen}.after"
             if edge.hooks or edge.after:
                 hooks = script.bind("hooks", content([edge.hooks, edge.after]))
-                test += f" or content([{seen}.hooks, {seen}.after]) != {hooks}"
-            else:
-                test += f" or {seen}.hooks or {seen}.after"
+                tests["hooks"] = f"content([{seen}.hooks, {seen}.after]) != {hooks}"
         if owned:
-            test += f" or {name}._box is not {script.bind('box', t._box)}"
-        what = f"memory, requires_grad or hooks of a tensor of shape {tuple(t._shape)}"
-        script.line(f"if {test}: return {self._says(what, 'as recorded', 'changed')}")
+            tests["memory of the gradient"] = f"{name}._box is not {script.bind('box', t._box)}"
+        labels = [guard.label for guard in self.guards.found if guard.value is t]
+        where = labels[0] if labels else f"a tensor of shape {tuple(t._shape)}"
+        for what, test in tests.items():
+            at = self._says(f"{what} of {where}", "as recorded", "changed")
+            script.line(f"if {test}: return {at}")
 
 
 def own(source: tuple[str, Any]) -> tuple[str, Any]:

@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from jitgrad.frontend.argtree import ATOMS
+from jitgrad.frontend.argtree import ATOMS, array_key
 from jitgrad.frontend.record import Base
 from jitgrad.runtime.script import Script
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 HELD = ("_parameters", "_buffers", "_modules")  # where a Module keeps attributes
-_ARRAY_BYTES = 1 << 16  # larger arrays are compared by identity alone
 
 
 class Guard:
@@ -58,9 +57,13 @@ class Guard:
             return self.content == content(now)
         return same(now, self.value)
 
-    def was(self) -> str:
-        """The old value for a message."""
-        return short(self.value if self.content is None else self.content[1])
+    def reason(self) -> tuple[str, str, str]:
+        """What has changed: its name, the old and the new value."""
+        now = self.read()
+        if self.content is None or now is MISSING:
+            return self.label, short(self.value), short(now)
+        path, was, then = parted(self.content, content(now))
+        return self.label + path, was, then
 
 
 def same(now: Any, then: Any) -> bool:
@@ -84,8 +87,8 @@ def content(value: Any, depth: int = 3) -> Any:
     kind = type(value)
     if kind in ATOMS:
         return kind, repr(value) if kind is float else value
-    if isinstance(value, np.ndarray):
-        return ("array", value.tobytes() if value.nbytes <= _ARRAY_BYTES else _Same(value))
+    if isinstance(value, (np.ndarray, np.generic)):
+        return array_key(value)
     if depth and isinstance(value, dict) and not hasattr(value, "version"):
         items = list(value.items())
         return kind, tuple([(content(k, 0), content(v, depth - 1)) for k, v in items])
@@ -112,15 +115,40 @@ class _Same:
 
 
 def short(value: Any) -> str:
-    """A value in a few characters."""
+    """A value in a few characters; no Tensor is computed for it."""
     if isinstance(value, Base):
         return f"Tensor{tuple(value._shape)}"
     if isinstance(value, (types.FunctionType, type)):
         return value.__qualname__
-    if type(value) in ATOMS or type(value) in CONTAINERS or value is MISSING:
+    if isinstance(value, _Same):
+        return short(value.value)
+    if type(value) in (list, tuple, dict):
+        return f"{type(value).__name__} of {len(value)}"
+    if type(value) in ATOMS or value is MISSING:
         text = repr(value)
         return text if len(text) <= 60 else text[:57] + "..."
     return f"<{type(value).__name__}>"
+
+
+def parted(was: Any, now: Any) -> tuple[str, str, str]:
+    """Where two contents differ first: (subscripts, what was there, what is there)."""
+    (kind, old), (other, new) = was[:2], now[:2]
+    if kind is not other or not isinstance(old, tuple) or not issubclass(kind, CONTAINERS):
+        if issubclass(kind, np.ndarray):
+            return "", "some elements", "others"
+        return "", *[v if kind is float else short(v) for v in (old, new)]  # type: ignore[return-value]
+    if len(old) != len(new):
+        return "", f"{len(old)} items", f"{len(new)} items"
+    for i, (x, y) in enumerate(zip(old, new, strict=True)):
+        if x != y:
+            key: Any = i
+            if issubclass(kind, dict):
+                if x[0] != y[0]:
+                    return "", f"key {short(x[0][1])}", f"key {short(y[0][1])}"
+                (key, x), y = (x[0][1], x[1]), y[1]
+            path, a, b = parted(x, y)
+            return f"[{key!r}]{path}", a, b
+    return "", short(old), short(new)
 
 
 def elements(value: Any) -> list[Any]:
@@ -176,8 +204,7 @@ class Guards:
 
     def reason(self, at: int) -> tuple[str, str, str]:
         """Of the guard that failed: its name, the old and the new value."""
-        guard = self.found[at]
-        return guard.label, guard.was(), short(guard.read())
+        return self.found[at].reason()
 
     def failing(self) -> int:
         """The guard that cannot be read any more, -1 if there is none."""

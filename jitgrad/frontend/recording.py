@@ -55,7 +55,8 @@ class Recording:
             ("arg", i), ("box of", i), ("batch", i) or ("external", storage).
         roots: nodes to compute; a value is ("out", root), ("in", input) or ("const", node).
         stores: (value, shape, dtype) of new storages. writes: (input, value, writes counted).
-        boxes: (("box", box) or ("arg", i), had a gradient, new content or "same" or None).
+        boxes: (("box", box) or ("box of", i), whether there was a gradient (None: nobody looked),
+            new content or "same" or None).
         result: nested description of what is returned.
     """
 
@@ -68,7 +69,7 @@ class Recording:
         self.roots: list[Node] = []
         self.stores: list[tuple[Any, Any, Any]] = []
         self.writes: list[tuple[int, Any, int]] = []
-        self.boxes: list[tuple[Any, bool, Any]] = []
+        self.boxes: list[tuple[Any, bool | None, Any]] = []
         self.tensors: list[NewTensor] = []
         self._root_at: dict[int, int] = {}
         self._store_at: dict[int, int] = {}
@@ -120,7 +121,7 @@ class Recording:
             self._origin[key] = ("batch", i)
         self._box_source = own_boxes
         for key, (_, before) in capture.boxes.items():
-            if before is None or key not in own_boxes:
+            if before is None or key not in own_boxes or key not in capture.looked:
                 continue
             if before._view is not None or before._track.edge is not None:
                 raise Unfit("a gradient is a view or has history")
@@ -192,7 +193,7 @@ class Recording:
         if id(t) in self.watch.tensors:
             return ("same", t)
         for key, (box, before) in self.capture.boxes.items():
-            if before is t and key in self._box_source:
+            if before is t and key in self._box_source and key in self.capture.looked:
                 return ("held", self._box_source[key], box)
         return ("new", self._new(t))
 
@@ -257,12 +258,12 @@ class Recording:
                 if before is not None or (box.value is not None and key not in capture.own_boxes):
                     raise Unfit("it uses the gradient of a tensor that no guard can find again")
                 continue
-            now = box.value
-            if now is before:
+            now, looked = box.value, key in capture.looked
+            if now is before and looked:
                 content: Any = "same"
             else:
                 content = None if now is None else self._tensor(now)
-            self.boxes.append((source, before is not None, content))
+            self.boxes.append((source, before is not None if looked else None, content))
 
     def _sort(self) -> None:
         """Put the roots in the order of a full flush: then the first call, which may have run as

@@ -96,7 +96,7 @@ class Results:
         r, line = self.r, self.script.line
         self.script.use(
             node=_node, fresh=_fresh, spent=_spent, tensor=_tensor, Storage=Storage, Tensor=Tensor,
-            copyto=np.copyto,
+            Box=Box, copyto=np.copyto,
         )  # fmt: skip
         self._before()
         for slot, what, count in self._updates:
@@ -118,8 +118,10 @@ class Results:
             if i not in self._gone:
                 line(f"tensor{i} = {self._tensor(t, t.source in direct)}")
         line(f"result = {self._build(r.result)}")
-        for (kind, what), spec in self._boxes:
-            box = self.script.bind("box", what) if kind == "box" else f"t{what}._box"
+        for source, spec in self._boxes:
+            box = self._box(*source)
+            if source[0] == "box of":
+                line(f"if {box} is None: {box} = Box()")
             line(f"{box}.value = {'None' if spec is None else self._build(spec)}")
 
     def _before(self) -> None:
@@ -144,12 +146,12 @@ class Results:
         script = self.script
         name, dtype = script.bind("box", box), script.bind("dtype", dtype)
         script.line(f"t = {name}.value")
-        # Held by nothing but the box; its storage also as its own track.
+        # Held by nothing but the box; its storage also as its own track, without history.
         refs = 4 + sum(kind == "box" and b is box for kind, b in self.r.sources)
         with script.block(
             "if (t is not None and getrefcount(t) == 3 and t._view is None and t._box is None "
             f"and getrefcount(s := t._storage) == {refs} and (n := s.node) is not None "
-            "and getrefcount(n) == 3):"
+            "and getrefcount(n) == 3 and s.edge is None):"
         ):
             script.line(f"spare{what} = n.data", f"n.data = out{what}", "s.version = 0")
         script.line(f"else: {name}.value = fresh(Tensor, {shape}, {dtype}, out{what})")

@@ -239,7 +239,7 @@ class Tensor(Host):
             self._box = Box()
         capture = local.state.capture
         if capture is not None:
-            capture.grad_box(self)
+            capture.grad_box(self, read=False)
         self._box.value = value
 
     @grad.deleter

@@ -78,8 +78,9 @@ class Watch:
             self.found[name] = guard
             self._anchor(guard.value)
         if whole and guard.content is None and isinstance(guard.value, (*CONTAINERS, np.ndarray)):
-            guard.content = content(guard.value)
-            self._hold(guard.value, 3)
+            if not (type(guard.value) is tuple and all(type(v) in ATOMS for v in guard.value)):
+                guard.content = content(guard.value)
+                self._hold(guard.value, 3)
         return guard.value
 
     def changed(self) -> Guard | None:
@@ -102,6 +103,8 @@ class Watch:
             return
         chains, what, arguments, dynamic = known[1]
         called = event == "call"
+        if called and what == "all":
+            self._defaults(code)
         names = frame.f_locals
         for chain in chains:
             root, name, path, store = chain
@@ -121,6 +124,13 @@ class Watch:
                 value = self._root(frame, root, name, path, store)
                 if dynamic:
                     self._object(value)
+
+    def _defaults(self, code: CodeType) -> None:
+        """Guard the default arguments of a function that runs."""
+        fn = self.functions.get(code)
+        for name in ("__defaults__", "__kwdefaults__"):
+            if fn is not None and getattr(fn, name):
+                self.note(fn, "attr", name, f"defaults of {fn.__qualname__}", whole=True)
 
     def _root(self, frame: Any, root: str, name: str, path: Any, store: bool) -> Any:
         """Guard a chain from a global or a cell; its value."""
@@ -272,6 +282,8 @@ def guarded(value: Any, key: str) -> bool:
             raw = cls.__dict__[key]
             if isinstance(raw, types.MemberDescriptorType):
                 return True
+            if isinstance(raw, types.FunctionType) and hasattr(value, "_structure_version"):
+                return True  # a Module may be given a method of its own
             if cls.__module__.partition(".")[0] in ("builtins", "jitgrad", "numpy"):
                 return False
             plain = isinstance(raw, (types.FunctionType, classmethod, staticmethod))

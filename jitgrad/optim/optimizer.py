@@ -98,9 +98,10 @@ class Optimizer(StateDict):
         watch(self)
         for group in self.param_groups:
             for param in group["params"]:
-                if param.grad is None:
-                    continue
-                param.grad = None if set_to_none else param.grad.detach().zero_()
+                if set_to_none:
+                    param.grad = None  # not read: a compiled step is the same with and without one
+                elif param.grad is not None:
+                    param.grad = param.grad.detach().zero_()
 
     def step(self, closure=None):
         """Update every parameter that has a gradient; returns what `closure` returns.

@@ -47,9 +47,10 @@ class Module(State, Walk, Convert):
     def zero_grad(self, set_to_none=True):
         """Forget the gradients of all parameters, or fill them with zeros."""
         for parameter in self.parameters():
-            if parameter.grad is None:
-                continue
-            parameter.grad = None if set_to_none else parameter.grad.detach().zero_()
+            if set_to_none:
+                parameter.grad = None  # not read: a compiled step is the same with and without one
+            elif parameter.grad is not None:
+                parameter.grad = parameter.grad.detach().zero_()
 
     def share_memory(self):
         """Not supported: tensors stay in their process."""

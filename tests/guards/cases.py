@@ -1,0 +1,6 @@
+"""All cases, by what they change. Entry: `CASES`."""
+
+from tests.guards import cases_arguments, cases_modules, cases_training, cases_values
+from tests.guards.running import CASES
+
+__all__ = ["CASES", "cases_arguments", "cases_modules", "cases_training", "cases_values"]
