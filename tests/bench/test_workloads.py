@@ -46,6 +46,14 @@ def _first_loss(first, second, x, labels):
     return [-np.log(picked).mean()]
 
 
+def _first_error(*arrays):
+    *weights, x, _ = arrays
+    y = x[0]
+    for i, weight in enumerate(weights):
+        y = (np.maximum(y, 0) if i else y) @ weight
+    return [((y - x[0]) ** 2).mean()]
+
+
 EXPECTED = {
     "gelu": _gelu,
     "chain": _chain,
@@ -54,6 +62,7 @@ EXPECTED = {
     "layer_norm": _layer_norm,
     "matmul": lambda a, b: [a @ b],
     "mlp": _first_loss,
+    "autoencoder": _first_error,
 }
 
 
@@ -77,8 +86,9 @@ def test_first_result(name):
         assert np.abs(x - y).max() <= case.workload.tolerance * np.abs(y).max()
 
 
-def test_losses_go_down():
-    session = SUBJECTS["lazy"].open(Case(WORKLOADS["mlp"], 8), 1)
+@pytest.mark.parametrize("name", ["mlp", "autoencoder"])
+def test_losses_go_down(name):
+    session = SUBJECTS["lazy"].open(Case(WORKLOADS[name], 8), 1)
     losses = [session.host(session.finish(session.step()))[0] for _ in range(33)]
     assert losses[32] < losses[16] < losses[0]  # the same batch, 16 apart
 

@@ -3,7 +3,7 @@
 Entry: `WORKLOADS`, `cases`. A new workload is a module here and its name below. Imports NumPy.
 """
 
-from jitgrad.bench.workloads import chains, mlp, products, rows
+from jitgrad.bench.workloads import chains, networks, products, rows
 from jitgrad.bench.workloads.workload import Bar, Case, Workload
 
 WORKLOADS = {
@@ -15,7 +15,8 @@ WORKLOADS = {
         rows.CROSS_ENTROPY,
         rows.LAYER_NORM,
         products.MATMUL,
-        mlp.MLP,
+        networks.MLP,
+        networks.AUTOENCODER,
     )
 }
 
