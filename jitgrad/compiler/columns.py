@@ -1,6 +1,8 @@
 """Kernels that reduce leading axes: blocks of columns in parallel, rows in chunks.
 
-Entry: `columns`. Imports: compiler.
+Where a kernel over rows has the operand at hand, it reduces the chunks (see `compiler.rows`) and a
+small kernel here combines them: the same tree, so the same bits. Entry: `columns`, `combines`.
+Imports: compiler.
 """
 
 from __future__ import annotations
@@ -10,65 +12,85 @@ import numpy as np
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import decompose, indent
 from jitgrad.compiler.source import BLOCK, LEVELS, ROWS, TAB, Writer
-from jitgrad.compiler.values import Value
+from jitgrad.compiler.values import Value, reduced
 
 
 def columns(w: Writer) -> tuple[list[str], Spec, Spec]:
     """Units are blocks of columns; rows in chunks, chunks combined pairwise by index."""
     nest, group = w.nest, w.group
-    everything = tuple(range(len(group.domain)))
-    reduces = [v for v in group.values if v.kind == "reduce"]
     n_rows = w.size(nest.classes(nest.rows))
     n_cols = w.size(nest.classes(nest.cols))
     w.loop = []
     clear: list[str] = []
-    stacks: list[tuple[str, str]] = []
-    close: list[str] = []
-    for v in reduces:
-        suffix = v.dtype.suffix
-        size = v.dtype.itemsize
-        acc = w.fresh(f"{v.op}_acc")
-        if not w.scratch:
-            w.top.append("room = 0")
-        w.top.append(f"{acc} = {w.function(f'view_{suffix}')}(scratch, room)")
-        w.top.append(f"room = room + {BLOCK * size * LEVELS}")
-        w.scratch.append((("fixed", 1), BLOCK * size * LEVELS))
-        operand = w.read(v.inputs[0], everything)
-        if v.inputs[0].value.dtype is not v.dtype:
-            operand = f"{w.function(f'cast_{suffix}')}({operand})"
-        start = w.constant(identity(v), v.dtype)
-        clear.append(f"{acc}[k] = {start}")
-        w.loop.append(f"{acc}[j - first] = {merge(w, v, f'{acc}[j - first]', operand)}")
-        at = f"{acc}[level * {BLOCK} + k]"
-        stacks.append((acc, merge(w, v, at, f"{acc}[k]")))
-        out = w.param(("own", v.id), "out", suffix + "*", ("own", v))
-        close.append(f"{out}[first + k] = {acc}[k]")
+    stacks: list[tuple[Value, str]] = []
+    for v in [v for v in group.values if v.kind == "reduce"]:
+        acc = stack(w, v)
+        stacks.append((v, acc))
+        clear.append(f"{acc}[k] = {start(w, v)}")
+        w.loop.append(f"{acc}[j - first] = {merge(w, v, f'{acc}[j - first]', operand(w, v))}")
     for v in w.stored:
         if v.kind != "reduce":
             w.store(v, group.place[v])
-    body = column_body(w, n_rows, n_cols, clear, stacks, close)
-    units = ("blocks", nest.classes(nest.cols))
-    return body, units, ("rows", nest.classes(nest.rows), BLOCK)
-
-
-def column_body(
-    w: Writer,
-    n_rows: str,
-    n_cols: str,
-    clear: list[str],
-    stacks: list[tuple[str, str]],
-    close: list[str],
-) -> list[str]:
-    """Loops of a column reduction. Level 0 of each stack is the running chunk."""
-    merged = [f"{acc}[k] = {text}" for acc, text in stacks]
-    kept = [f"{acc}[level * {BLOCK} + k] = {acc}[k]" for acc, _ in stacks]
-    lowest = [f"{acc}[k] = {acc}[level * {BLOCK} + k]" for acc, _ in stacks]
     chunk = [
         "for k in range(width):",
         *indent(clear),
         f"for line in range(begin, min(begin + {ROWS}, {n_rows})):",
         *indent([*decompose(w, "line"), *w.row, "for j in range(first, first + width):"]),
         *indent([*split_column(w), *(w.loop or [])], 2),
+    ]
+    body = column_body(w, n_cols, f"for begin in range(0, {n_rows}, {ROWS}):", chunk, stacks)
+    units = ("blocks", nest.classes(nest.cols))
+    return body, units, ("rows", nest.classes(nest.rows), BLOCK)
+
+
+def combines(w: Writer) -> tuple[list[str], Spec, Spec]:
+    """The second half of a reduction that a kernel over rows has begun: a row for each chunk."""
+    (v,) = w.group.values
+    access = v.inputs[0]
+    part = w.pointer(access)
+    spec = ("row chunks", reduced(access.value))
+    chunks = w.param(spec, "chunks", "i64", spec)
+    n_cols = w.size(w.group.domain)
+    acc = stack(w, v)
+    chunk = ["for k in range(width):", TAB + f"{acc}[k] = {part}[line * {n_cols} + first + k]"]
+    body = column_body(w, n_cols, f"for line in range({chunks}):", chunk, [(v, acc)])
+    return body, ("blocks", w.group.domain), ("chunk rows", reduced(access.value), BLOCK)
+
+
+def stack(w: Writer, v: Value) -> str:
+    """Scratch for the results that wait to be combined; the first is the running chunk's."""
+    suffix, size = v.dtype.suffix, v.dtype.itemsize
+    acc = w.fresh(f"{v.op}_acc")
+    if not w.scratch:
+        w.top.append("room = 0")
+    w.top.append(f"{acc} = {w.function(f'view_{suffix}')}(scratch, room)")
+    w.top.append(f"room = room + {BLOCK * size * LEVELS}")
+    w.scratch.append((("fixed", 1), BLOCK * size * LEVELS))
+    return acc
+
+
+def operand(w: Writer, v: Value) -> str:
+    """What a reduction of leading axes takes from the current element."""
+    text = w.read(v.inputs[0], tuple(range(len(w.group.domain))))
+    if v.inputs[0].value.dtype is not v.dtype:
+        text = f"{w.function(f'cast_{v.dtype.suffix}')}({text})"
+    return text
+
+
+def column_body(
+    w: Writer, n_cols: str, chunks: str, chunk: list[str], stacks: list[tuple[Value, str]]
+) -> list[str]:
+    """Loops over blocks of columns: `chunk` puts the row of a chunk at the bottom of each stack."""
+    merged, kept, lowest, clear, close = [], [], [], [], []
+    for v, acc in stacks:
+        level = f"{acc}[level * {BLOCK} + k]"
+        merged.append(f"{acc}[k] = {merge(w, v, level, f'{acc}[k]')}")
+        kept.append(f"{level} = {acc}[k]")
+        lowest.append(f"{acc}[k] = {level}")
+        clear.append(f"{acc}[k] = {start(w, v)}")
+        out = w.param(("own", v.id), "out", v.dtype.suffix + "*", ("own", v))
+        close.append(f"{out}[first + k] = {acc}[k]")
+    push = [
         "level = 1",
         "bits = count",
         "while bits & 1:",
@@ -93,8 +115,8 @@ def column_body(
         f"first = u * {BLOCK}",
         f"width = min({BLOCK}, {n_cols} - first)",
         "count = 0",
-        f"for begin in range(0, {n_rows}, {ROWS}):",
-        *indent(chunk),
+        chunks,
+        *indent([*chunk, *push]),
         "level = 1",
         "bits = count",
         "if count == 0:",
@@ -135,6 +157,11 @@ def identity(v: Value) -> object:
         return 0 if low else 1
     info = np.iinfo(v.dtype.np)
     return info.min if low else info.max
+
+
+def start(w: Writer, v: Value) -> str:
+    """The same in source."""
+    return w.constant(identity(v), v.dtype)
 
 
 def merge(w: Writer, v: Value, x: str, y: str) -> str:

@@ -18,7 +18,7 @@ def fit(
 
     `private`: nothing outside the new value reads what the group computes.
     """
-    if group.kind == "routine" or kind in ("routine", "matmul"):
+    if group.kind in ("routine", "combine") or kind in ("routine", "matmul"):
         return None
     if kind == "map":
         if domain == group.domain:
@@ -49,6 +49,10 @@ def fit(
             and group.domain
             and (group.domain == domain[:split])
         ):
+            return "row", domain, split, pos
+        return None
+    if kind == "part":
+        if group.kind == "row" and group.domain == domain and group.split == split:
             return "row", domain, split, pos
         return None
     if kind == "partial":

@@ -49,7 +49,7 @@ def finish(w: Writer, body: list[str], units: Spec, unit_size: Spec) -> Kernel:
         unit_size,
         w.scratch,
         serial,
-        serial,
+        serial or w.group.kind == "combine",
         w.checks,
         [(w.cost, domain)],
         product,
@@ -126,5 +126,6 @@ _SHAPES = {
     "rows": rows.rows,
     "partial": partials.partials,
     "column": columns.columns,
+    "combine": columns.combines,
     "matmul": products.products,
 }

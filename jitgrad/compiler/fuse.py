@@ -31,10 +31,13 @@ MAX_MEMORY = 40  # distinct loads and stores in a group
 class Fusion:
     """State of one fusion."""
 
-    def __init__(self, graph: Graph, enabled: bool, epilogues: bool = True) -> None:
+    def __init__(
+        self, graph: Graph, enabled: bool, epilogues: bool = True, parts: bool = False
+    ) -> None:
         self.graph = graph
         self.enabled = enabled
         self.epilogues = epilogues  # may a product's kernel compute what follows it
+        self.parts = enabled and parts  # may a kernel over rows begin reductions of leading axes
         self.groups: dict[int, Group] = {}
         self.of: dict[Value, Group] = {}
         self.made = 0
@@ -72,7 +75,7 @@ class Fusion:
 
     def run(self) -> list[Group]:
         stored = self._stored_uses()
-        for v in self.graph.values:
+        for v in self.order_of_placing():
             if v not in self.live or v.kind in ("leaf", "const", "scalar", "iota", "empty"):
                 continue
             if v.kind == "alias" or (v.kind == "partial" and self.short(v)):
@@ -83,6 +86,17 @@ class Fusion:
                 continue
             self.place(v)
         return self.ordered()
+
+    def order_of_placing(self) -> list[Value]:
+        """Values, but reductions of leading axes and what needs them last: by then the kernels over
+        rows that may begin them are known."""
+        if not self.parts:
+            return self.graph.values
+        last: set[Value] = set()
+        for v in self.graph.values:
+            if (v.kind == "reduce" and v.mode == "column") or not last.isdisjoint(waits(v)):
+                last.add(v)
+        return sorted(self.graph.values, key=lambda v: v in last)
 
     def short(self, part: Value) -> bool:
         """Whether a reduction to one element runs over the row values of a kernel: they are few,
@@ -115,6 +129,8 @@ class Fusion:
         """Put `v` into the best group it may join, or into a new one."""
         kind, domain, split, pos = home(v)
         needs = self.needs(v)
+        if self.parts and kind == "column" and self.halve(v, needs):
+            return
         if self.enabled and v.kind in ("map", "gather", "reduce", "partial", "combine"):
             for group in self.candidates(v):
                 if self.join(v, group, kind, domain, split, pos, needs):
@@ -126,6 +142,31 @@ class Fusion:
         self.add(v, group, pos, needs)
         if self.enabled:
             self.absorb(v, group)
+
+    def halve(self, v: Value, needs: list[Group]) -> bool:
+        """Whether a kernel over rows, which computes or reads the operand of `v`, now begins it."""
+        number = len(self.graph.values) + self.made
+        part = Value(number, "part", v.op, v.dtype, v.dims, v.inputs, v.attrs, v.source)
+        kind, domain, split, pos = home(part)
+        for group in self.candidates(v):
+            if self.leaves(v.inputs[0].value, group, v):
+                continue
+            if group.kind == "row" and self.join(part, group, kind, domain, split, pos, needs):
+                v.kind, v.inputs = "combine", [Access(part, (), ())]
+                rest = Group(self.made, "combine", v.space, None)
+                self.made += 1
+                self.groups[rest.id] = rest
+                self.add(v, rest, tuple(range(len(v.space))), [group])
+                return True
+        return False
+
+    def leaves(self, operand: Value, group: Group, v: Value) -> bool:
+        """Whether `group` writes the operand of `v` into memory anyway, for something else."""
+        if self.of.get(operand) is not group:
+            return False
+        inside = {v, *group.values}
+        others = [r for r in self.readers(operand) if r not in inside]
+        return operand in self.outputs or any(home(r)[0] != "column" for r in others)
 
     def needs(self, v: Value) -> list[Group]:
         """Groups whose results `v` reads, trivial values looked through."""
@@ -415,6 +456,12 @@ class Fusion:
             out += ready
             left = [g for g in left if g not in done]
         return out
+
+
+def waits(v: Value) -> list[Value]:
+    """Values that come before `v`."""
+    into = [v.store.value] if v.store is not None else []
+    return [*(a.value for a in v.inputs), *v.after, *into]
 
 
 def fuse(graph: Graph, enabled: bool = True) -> list[Group]:

@@ -17,7 +17,7 @@ Positions = tuple[int, ...]
 class Group:
     """Values computed by one kernel.
 
-    kind: "map", "row", "column", "partial", "matmul" or "routine".
+    kind: "map", "row", "column", "partial", "combine" (of parts), "matmul" or "routine".
     domain: axis classes iterated over; the first `split` are rows (None: not decided).
     place: value -> domain positions of its axes that are not of size 1.
     """
@@ -81,6 +81,14 @@ def home(v: Value) -> tuple[str, Dims, int | None, Positions]:
             k = len(domain) - reduced
             return "row", domain, k, tuple(range(k))
         return "column", domain, reduced, tuple(range(reduced, len(domain)))
+    if v.kind == "part":
+        domain = tuple(c for c in v.inputs[0].dims if c != ONE)
+        return (
+            "part",
+            domain,
+            len(domain) - len(v.space),
+            tuple(range(len(domain)))[-len(v.space) :],
+        )
     if v.kind == "partial":
         return "partial", tuple(c for c in v.inputs[0].dims if c != ONE), None, ()
     if v.kind in ("matmul", "routine"):
@@ -90,7 +98,7 @@ def home(v: Value) -> tuple[str, Dims, int | None, Positions]:
 
 def late(v: Value) -> bool:
     """Whether the value is complete only when its kernel is."""
-    return v.kind == "partial" or (v.kind == "reduce" and v.mode == "column")
+    return v.kind in ("partial", "part") or (v.kind == "reduce" and v.mode == "column")
 
 
 def same_time(a: list[Value], b: list[Value]) -> bool:
@@ -101,7 +109,7 @@ def same_time(a: list[Value], b: list[Value]) -> bool:
 
 def element_reads(v: Value, pos: Positions, domain: Dims) -> list[tuple[Access, Positions]]:
     """Operands read element by element, with the domain positions of their axes."""
-    if v.kind in ("reduce", "partial"):
+    if v.kind in ("reduce", "partial", "part"):
         everything = tuple(range(len(domain)))
         return [(a, everything) for a in v.inputs]
     if v.kind == "map":

@@ -20,6 +20,7 @@ WIDTH = 96
 _SILENT = {"const", "scalar", "buffer", "reshape", "permute", "expand", "slice"}
 _WHAT = {
     "chunks": "chunks of a reduction",
+    "row chunks": "chunks of 64 rows",
     "blocks": "blocks of 128 columns",
     "tiles": "the tiled product's address, 0 to call OpenBLAS",
     "row_parts": "parts the rows are cut into: one call each",
@@ -99,10 +100,15 @@ class _Header:
         sizes = ",".join("1" if c == ONE else str(self.sizes[c]) for c in dims)
         return f"{value.dtype.suffix}[{sizes}]"
 
+    def chunks(self, value: Value) -> str:
+        """The type of the first half of a reduction: an element or a row for each chunk."""
+        sizes = ["chunks", *(str(self.sizes[c]) for c in value.space)]
+        return f"{value.dtype.suffix}[{','.join(sizes)}]"
+
     def result(self, value: Value) -> str:
         """Where a value comes from."""
         node = self.nodes[value.source]
-        half = " (first half)" if value.kind == "partial" else ""
+        half = " (first half)" if value.half else ""
         return f"{value.op}{half}, {place(node.site)}"
 
     def parameter(self, kind: str, spec: Spec) -> str:
@@ -116,12 +122,13 @@ class _Header:
             else:
                 origin = f"result of {self.result(value)}"
             seen = "" if access.dims == value.dims else f", read as {self.type(value, access.dims)}"
-            dims = f"{value.dtype.suffix}[chunks]" if value.kind == "partial" else None
-            return f"{origin}, {dims or self.type(value, value.dims)}{seen}"
+            if value.half:
+                return f"{origin}, {self.chunks(value)}"
+            return f"{origin}, {self.type(value, value.dims)}{seen}"
         if what == "own":
             value = spec[1]
-            if value.kind == "partial":
-                return f"result of {self.result(value)}, {value.dtype.suffix}[chunks]"
+            if value.half:
+                return f"result of {self.result(value)}, {self.chunks(value)}"
             where = " (written into its base)" if value.store is not None else ""
             return f"result of {self.result(value)}, {self.type(value, value.dims)}{where}"
         if what == "scalar":
@@ -163,6 +170,7 @@ class _Header:
             return f"a row of {self.product(row)}" if row else "an element"
         return {
             "chunks": "a chunk of 4096 elements",
+            "row chunks": "a chunk of 64 rows",
             "blocks": "a block of 128 columns",
             "blocks of": "a block of 128 columns",
             "parts": "a part of the product",

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from jitgrad.compiler import columns
 from jitgrad.compiler.groups import carried
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import decompose, indent
 from jitgrad.compiler.saves import Saves
-from jitgrad.compiler.source import TAB, Filled, Writer
+from jitgrad.compiler.source import ROWS, TAB, Filled, Writer
 from jitgrad.compiler.values import Access, Value
 from jitgrad.kernels.intrinsics import AHEAD
 
@@ -28,9 +29,30 @@ def rows(w: Writer) -> tuple[list[str], Spec, Spec]:
     loops = Loops()
     stages(w, reduce_row, loops)
     loops.look_ahead(w)
-    body = ["for r in range(lo, hi):", *indent([*decompose(w, "r"), *w.row])]
-    nest = w.nest
-    return body, ("size", nest.classes(nest.rows)), ("size", nest.classes(nest.cols))
+    rows, cols = w.nest.classes(w.nest.rows), w.nest.classes(w.nest.cols)
+    line = [*decompose(w, "r"), *w.row]
+    if w.parts:
+        units = ("row chunks", rows)
+        return by_chunks(w, w.size(rows), n, line), units, ("rows", cols, ROWS)
+    return ["for r in range(lo, hi):", *indent(line)], ("size", rows), ("size", cols)
+
+
+def by_chunks(w: Writer, n_rows: str, n_cols: str, line: list[str]) -> list[str]:
+    """Units are chunks of rows: each leaves a row of results of every reduction of leading axes."""
+    clear, close = [], []
+    for v, acc in w.parts.items():
+        out = w.param(("own", v.id), f"{v.op}_part", v.dtype.suffix + "*", ("own", v))
+        clear.append(f"{acc}[k] = {columns.start(w, v)}")
+        close.append(f"{out}[u * {n_cols} + k] = {acc}[k]")
+    unit = [
+        f"for k in range({n_cols}):",
+        *indent(clear),
+        f"for r in range(u * {ROWS}, min(u * {ROWS} + {ROWS}, {n_rows})):",
+        *indent(line),
+        f"for k in range({n_cols}):",
+        *indent(close),
+    ]
+    return ["for u in range(lo, hi):", *indent(unit)]
 
 
 class Loops:
@@ -90,10 +112,11 @@ def stages(w: Writer, reduce: Reduce, loop: Loop) -> None:
     w.kept = dict.fromkeys(plan.loads, "")
     reduces = [v for v in group.values if v.kind == "reduce"]
     last = max(nest.stage.values()) + 1
+    stored = [v for v in w.stored if v.kind not in ("reduce", "part")]
     for s in range(last + 1):
         w.stage_now = s
-        for v in w.stored:
-            if nest.stage[v] == s and v.kind != "reduce" and w.level(group.place[v]) != "col":
+        for v in stored:
+            if nest.stage[v] == s and w.level(group.place[v]) != "col":
                 w.store(v, group.place[v])
         w.loop, w.loop_memo = [], {}
         finals: list[str] = []
@@ -104,9 +127,14 @@ def stages(w: Writer, reduce: Reduce, loop: Loop) -> None:
         for v in reduces:
             if nest.stage[v] == s:
                 finals += reduce(w, v, everything)
-        for v in w.stored:
-            if nest.stage[v] == s and v.kind != "reduce" and w.level(group.place[v]) == "col":
+        for v in stored:
+            if nest.stage[v] == s and w.level(group.place[v]) == "col":
                 w.store(v, group.place[v])
+        for v in group.values:
+            if v.kind == "part" and nest.stage[v] == s:
+                acc = w.parts[v] = w.scratch_row(f"{v.op}_acc", v.dtype.suffix)
+                text = columns.merge(w, v, w.kept_element(acc), columns.operand(w, v))
+                w.keep(acc, text)
         if w.loop:
             w.row += loop(w, w.loop)
         w.row += finals

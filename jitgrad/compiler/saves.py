@@ -24,11 +24,11 @@ class Saves:
         self.values: dict[int, list[Value]] = {}
         self.stages: dict[Any, set[int]] = {}
         self.seen: set[Any] = set()
-        targets = [(v, w.nest.stage[v]) for v in w.group.values if v.kind == "reduce"]
+        targets = [(v, w.nest.stage[v]) for v in w.group.values if v.kind in ("reduce", "part")]
         targets += [
             (v, w.nest.stage[v])
             for v in w.stored
-            if v.kind != "reduce" and w.level(w.group.place[v]) == "col"
+            if v.kind not in ("reduce", "part") and w.level(w.group.place[v]) == "col"
         ]
         for v, t in sorted(targets, key=lambda p: -p[1]):
             for a, at in self.reads(v, w.group.place[v]):

@@ -72,13 +72,15 @@ class Target:
         write: a group, the values that others read and those computed wherever they are read ->
             the Kernel.
         epilogues: whether a matrix product's kernel may compute elementwise what follows it.
+        parts: whether a kernel over rows may begin reductions of leading axes.
     """
 
     write: Callable[[Group, set[Value], set[Value]], Kernel]
     epilogues: bool = True
+    parts: bool = False
 
 
-CPU = Target(write)
+CPU = Target(write, parts=True)
 
 
 # A step, the groups in it, and the groups that these need.
@@ -89,7 +91,7 @@ def build(snap: Snapshot, fuse: bool = True, target: Target = CPU) -> Schedule:
     """Lower, fuse, write: the text alone depends on what it is written for."""
     graph = lower(snap)
     recompute(graph)
-    fusion = Fusion(graph, fuse, target.epilogues)
+    fusion = Fusion(graph, fuse, target.epilogues, target.parts)
     groups = fusion.run()
     stored = stored_values(fusion, groups)
     inline = {v for v in fusion.trivial if v not in fusion.of}
@@ -144,7 +146,7 @@ def add_step(steps: list[_Members], group: Group, kernel: Kernel, needs: set[Gro
     """A new step, or one more segment of an earlier step of the same source."""
     sources = sorted({v.source for v in group.values})
     for i, (step, members, before) in enumerate(steps):
-        if step.name != kernel.name or kernel.combine or members & needs:
+        if step.name != kernel.name or kernel.serial or members & needs:
             continue
         if any(members & later for _, _, later in steps[i + 1 :]):
             continue

@@ -74,6 +74,7 @@ class Writer:
         self.saved: dict[Value, str] = {}
         self.kept: dict[object, str] = {}  # loads that later stages repeat: their scratch
         self.streams: dict[str, tuple[str, str]] = {}  # pointer: prefetch, index of the next row
+        self.parts: dict[Value, str] = {}  # reductions of leading axes: the row of this chunk's
         self.filled: Filled | None = None
         self.draws: dict[Value, str] = {}  # scratch that holds a draw's elements
         self.stage_now = 0

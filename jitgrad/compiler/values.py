@@ -53,8 +53,9 @@ class Value:
     """One computation (or leaf) of the compiler's graph.
 
     kind: "leaf", "const", "scalar", "iota", "random", "map" (elementwise), "gather", "reduce",
-    "partial" and "combine" (the two halves of a reduction to one element), "matmul", "routine"
-    (a hand-written kernel over row-major operands).
+    "partial" and "combine" (the two halves of a reduction to one element), "part" (the first half
+    of a reduction of leading axes, in a kernel over rows; the second is a "combine" too), "matmul",
+    "routine" (a hand-written kernel over row-major operands).
     """
 
     id: int
@@ -82,6 +83,11 @@ class Value:
     def space(self) -> Dims:
         """Classes of the axes that are not of size 1."""
         return tuple(c for c in self.dims if c != ONE)
+
+    @property
+    def half(self) -> bool:
+        """Whether it is the first half of a reduction: in memory, results of chunks."""
+        return self.kind in ("partial", "part")
 
     def memory_tags(self) -> Tags:
         """Tags of the value in memory: its leaf's, or row-major."""
@@ -138,6 +144,12 @@ class Access:
         if len(out) != len(self.value.axes) or list(out) != sorted(out):
             return None
         return out
+
+
+def reduced(v: Value) -> Dims:
+    """Classes of the axes that a reduction of leading axes, or its first half, reduces."""
+    dims = v.inputs[0].dims
+    return tuple(dims[a] for a in v.attrs if dims[a] != ONE)
 
 
 def memory_of(v: Value) -> Value:

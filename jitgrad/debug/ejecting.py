@@ -192,7 +192,7 @@ def _reach(plan: Any, spec: Spec) -> tuple[int, int]:
     """The elements around a pointer that its view covers: first, past the last."""
     access = spec[1] if spec[0] == "memory" else spec[1].store
     value = access.value if access is not None else spec[1]
-    if access is None or value.kind == "partial":
+    if access is None or value.half:
         return 0, plan.nbytes(value) // value.dtype.itemsize
     if 0 in plan.shape(value):
         return 0, 0

@@ -16,8 +16,8 @@ import numpy as np
 from jitgrad.compiler.kernel import Kernel, Spec
 from jitgrad.compiler.layout import contiguous_strides, replay
 from jitgrad.compiler.schedule import Schedule
-from jitgrad.compiler.source import BLOCK, CHUNK
-from jitgrad.compiler.values import ONE, Access, Value, memory_of
+from jitgrad.compiler.source import BLOCK, CHUNK, ROWS
+from jitgrad.compiler.values import ONE, Access, Value, memory_of, reduced
 from jitgrad.ir.node import Node
 from jitgrad.kernels.gemm import COLUMN_STEP, ROW_STEP
 from jitgrad.runtime import blas, pool, tiles
@@ -93,8 +93,12 @@ class Bound:
             return int(spec[1])
         if kind == "chunks":
             return -(-math.prod([self.sizes[c] for c in spec[1]]) // CHUNK)
+        if kind == "row chunks":
+            return -(-math.prod([self.sizes[c] for c in spec[1]]) // ROWS)
         if kind == "blocks":
             return -(-math.prod([self.sizes[c] for c in spec[1]]) // BLOCK)
+        if kind == "chunk rows":
+            return self.number(("row chunks", spec[1])) * int(spec[2])
         if kind == "rows":
             return math.prod([self.sizes[c] for c in spec[1]]) * int(spec[2])
         if kind == "stride":
@@ -116,7 +120,7 @@ class Bound:
 
     def shape(self, v: Value) -> tuple[int, ...]:
         """The value's shape in numbers; of half a reduction, one number per chunk."""
-        if v.kind == "partial":
+        if v.half:
             return (self.nbytes(v) // v.dtype.itemsize,)
         return tuple([1 if c == ONE else self.sizes[c] for c in v.dims])
 
@@ -191,6 +195,9 @@ class Bound:
         if v.kind == "partial":
             classes = tuple(c for c in v.inputs[0].dims if c != ONE)
             return max(1, self.number(("chunks", classes))) * v.dtype.itemsize
+        if v.kind == "part":
+            chunks = self.number(("row chunks", reduced(v)))
+            return max(1, chunks * math.prod([self.sizes[c] for c in v.space])) * v.dtype.itemsize
         return math.prod(self.shape(v)) * v.dtype.itemsize
 
     def _place_temporaries(self, outputs: set[Value]) -> None:
