@@ -85,7 +85,7 @@ def _jitgrad(mode):
 
         api = Torchlike(jitgrad, step=step if mode == "compiled" else _same)
         run = case.workload.torch(api, *case.arrays())
-        return Session(run, complete, _arrays, lambda: _lazily(wrapped), imported)
+        return Session(run, complete, _arrays, lambda: lazily(wrapped), imported)
 
     return open_case
 
@@ -94,7 +94,7 @@ def _arrays(value):
     return [tensor.detach().numpy().copy() for tensor in tensors(value)]
 
 
-def _lazily(wrapped):
+def lazily(wrapped):
     """Why functions given to `compile` are not replayed, if they are not."""
     for fn in wrapped:
         for known in fn._known.values():

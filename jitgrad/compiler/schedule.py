@@ -48,6 +48,7 @@ class Schedule:
         first_use: buffer -> first step that touches it.
         classes: axis class -> (snapshot node, axis) to read its size from.
         fired: names of the rewrites that applied.
+        wanted: per output, the snapshot node that was asked for.
     """
 
     steps: list[Step]
@@ -57,6 +58,7 @@ class Schedule:
     last_use: dict[Value, int]
     classes: dict[int, tuple[int, int]]
     fired: list[str] = field(default_factory=list)
+    wanted: list[int] = field(default_factory=list)
 
     @property
     def kernel_count(self) -> int:
@@ -105,7 +107,7 @@ def build(snap: Snapshot, fuse: bool = True, target: Target = CPU) -> Schedule:
     first, last = uses(order, graph.outputs)
     buffers = list(first)
     return Schedule(
-        order, graph.outputs, buffers, first, last, graph.classes, graph.fired
+        order, graph.outputs, buffers, first, last, graph.classes, graph.fired, snap.outputs
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """`debug.sync`: every forced evaluation with what forced it and the user's line."""
 
+import sys
 import threading
 
 import jitgrad as jg
@@ -9,8 +10,6 @@ from jitgrad.utils.data import DataLoader, TensorDataset
 
 def _here(offset=0):
     """The line of the caller, `offset` lines on."""
-    import sys
-
     return sys._getframe(1).f_lineno + offset
 
 
