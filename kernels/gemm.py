@@ -19,8 +19,8 @@ UNPACKED_CORES = ("SkylakeX", "Cooperlake", "SapphireRapids")
 TILED_CORES = ("Haswell", "Zen")
 _LARGE_SIDE = 384
 ROW_STEP, COLUMN_STEP = 8, 16  # parts begin at multiples of these
-_TILED_PART, _MOST_TILED_PARTS = 1 << 18, 16  # multiply-adds
-_FEWEST_TILED_ROWS = 256  # that share a panel of b, unless the columns are too few to cut
+_TILED_PART, _MOST_TILED_PARTS = 1 << 15, 16  # multiply-adds: about a microsecond
+_FEWEST_TILED_ROWS = 256  # that share a panel of b
 _SMALL = 1 << 18  # multiply-adds below which a product is not worth splitting
 _LARGE = 1 << 21
 _MOST_ROWS = 256
@@ -94,7 +94,10 @@ def _tiled_parts(m, n, k):
     parts = min(m * n * k // _TILED_PART, _MOST_TILED_PARTS)
     parts = 1 << max(parts.bit_length() - 1, 0)  # an even share for 2, 4 ... threads
     columns = max(min(parts, -(-n // COLUMN_STEP)), 1)
-    return max(min(parts // columns, m // _FEWEST_TILED_ROWS), 1), columns
+    rows = max(min(parts // columns, m // _FEWEST_TILED_ROWS), 1)
+    if columns == 1 and parts > 1:
+        rows = max(rows, min(-(-m // ROW_STEP), 2))
+    return rows, columns
 
 
 def _panel_rows(m, n, k, suffix, core):

@@ -24,11 +24,11 @@ from jitgrad.runtime import blas, pool, tiles
 from jitgrad.runtime.program import Program, Step
 
 GRAIN = 16384  # elements per chunk of work
-MULTIPLY_ADDS = 16  # of a matrix product that take as long as an element
-CALL = 256  # elements that take as long as a product of no size
 SERIAL = 8192  # steps of fewer elements run on the calling thread
+UNIT = 128  # elements that take as long as a row, or a part of a product, does of no length
+MULTIPLY_ADDS = 8  # of a small matrix product that take as long as an element
 
-_SIGNED = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
+ELEMENT = ("size", ())  # the size of a unit that is an element
 
 
 class Bound:
@@ -58,8 +58,7 @@ class Bound:
         at = 0
         for number, (step, function) in enumerate(zip(schedule.steps, functions, strict=True)):
             segments = []
-            weight = 0
-            per_unit = 1
+            weight, total = 0, 0
             for kernel in step.kernels:
                 end = at + 1 + len(kernel.params)
                 block = self.words[at:end]
@@ -67,7 +66,10 @@ class Bound:
                     self._argument(at + 1 + i, spec, out_number)
                 units = self.number(kernel.units)
                 per_unit = max(1, self.number(kernel.unit_size))
+                if kernel.unit_size != ELEMENT:
+                    per_unit += UNIT
                 weight += units * per_unit
+                total += units
                 segments.append((block, units))
                 self._count(number, kernel)
                 at = end
@@ -75,6 +77,9 @@ class Bound:
             serial = kernel.serial or weight <= SERIAL
             scratch = max(self._scratch(k) for k in step.kernels)
             grain = max(1, GRAIN // per_unit)
+            if kernel.unit_size != ELEMENT:  # an even number of chunks of equal size
+                pairs = max(1, -(-total // (2 * grain)))
+                grain = max(1, -(-total // (2 * pairs)))
             steps.append(Step(function, segments, grain=grain, scratch=scratch, serial=serial))
         self.bytes, self.flops = sum(self.step_bytes), sum(self.step_flops)
         self.steps = steps
@@ -186,7 +191,7 @@ class Bound:
         if kind == "part":  # elements of the largest one
             high, wide = -(-m // (ROW_STEP * rows)), -(-n // (COLUMN_STEP * columns))
             return min(high * ROW_STEP, m) * min(wide * COLUMN_STEP, n)
-        return m * n * k // (MULTIPLY_ADDS * rows * columns) + CALL
+        return m * n * k // (MULTIPLY_ADDS * rows * columns)
 
     # -- memory ---------------------------------------------------------------------------------
 
