@@ -138,6 +138,8 @@ class Lowering:
         self.uses = [0] * len(snap.nodes)
         for k in (*snap.outputs, *(k for ins in snap.inputs for k in ins)):
             self.uses[k] += 1
+        self.reader = {k: i for i, ins in enumerate(snap.inputs) for k in ins}  # the last one
+        self.cut: set[int] = set()  # reshapes that a product has taken over
 
     # -- values ---------------------------------------------------------------------------------
 
@@ -216,6 +218,8 @@ class Lowering:
         ins = self.snap.inputs[i]
         if kind == "movement":
             value, moves = self.alias[ins[0]]
+            if i in self.cut:
+                return value, ()
             return value, rules.shorten(moves + ((name, self.snap.statics[i], i),), self)
         if kind == "source":
             return self.leaf(i, node), ()
@@ -353,7 +357,20 @@ class Lowering:
             else:
                 good = (cols in "1u" and rows in "1cs") or (rows in "1u" and cols in "1s")
             reads.append(read if good else self.copied(read, i))
-        return self.value("matmul", "matmul", node.dtype, self.dims[i], reads, None, i)
+        return self.value("matmul", "matmul", node.dtype, self.cut_rows(i), reads, None, i)
+
+    def cut_rows(self, i: int) -> Dims:
+        """Axes of a product. Where its one reader cuts the rows of a matrix into several axes (a
+        linear layer over sequences), these: elementwise work on them then joins the product."""
+        j = self.reader.get(i)
+        if j is None or self.uses[i] != 1 or self.snap.nodes[j].op.name != "reshape":
+            return self.dims[i]
+        groups, ones = self.snap.statics[j]
+        if len(self.dims[i]) != 2 or len(ones) < 3 or groups[-1:] != (((1,), (len(ones) - 1,)),):
+            return self.dims[i]
+        self.cut.add(j)
+        self.graph.fired.append("rows of a product cut into axes")
+        return self.dims[j]
 
     def write(self, i: int, node: Node) -> Value:
         """A buffer filled with `base`, then a store of `value` through the view."""

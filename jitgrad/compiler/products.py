@@ -50,7 +50,7 @@ def products(w: Writer) -> tuple[list[str], Spec, Spec]:
     ]
     offsets = [f"first * {row_step}", f"begin * {column_step}"]
     flat = "batch"
-    batch = [i for i in range(len(v.dims) - 2) if v.dims[i] != ONE]
+    batch = [i for i in range(len(a.dims) - 2) if v.dims[i] != ONE]
     for i in reversed(batch):
         size = w.size((v.dims[i],))
         name = f"b{i}"

@@ -177,8 +177,8 @@ class Bound:
 
     def product(self, kind: str, v: Value) -> int:
         """How a product is cut, by its shape and dtype alone."""
-        *batch, m, n = self.shape(v)
-        k = self.view(v.inputs[0])[0][-1]
+        *batch, m, k = self.view(v.inputs[0])[0]
+        n = self.shape(v)[-1]
         tiled, rows, columns = blas.gemm_parts(m, n, k, v.dtype.suffix)
         if kind == "tiles":
             return tiles.address() if tiled else 0

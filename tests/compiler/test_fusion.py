@@ -53,6 +53,22 @@ def test_gelu_and_its_gradient_are_one_kernel_and_one_combine_step():
         torch.flush_all()
 
 
+LAYERS = {
+    "matrix": lambda x, w, b: torch.relu(F.linear(x, w, b)),
+    "sequences": lambda x, w, b: F.gelu(F.linear(x.reshape(2, 3, 4), w, b)) + b,
+    "positions": lambda x, w, b: F.linear(x.reshape(2, 3, 4), w, b) + torch.ones(3, 5),
+    "residual and dropout": lambda x, w, b: F.dropout(F.linear(x, w, b), 0.5) + torch.ones(6, 5),
+    "scaled": lambda x, w, b: torch.tanh((x.reshape(2, 3, 4) @ w.t()) * 2) / b,
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_what_follows_a_product_element_by_element_joins_it(name):
+    x, w, b = normal(6, 4), normal(5, 4), normal(5)
+    with assert_kernels(1):
+        LAYERS[name](x, w, b).realize()
+
+
 def test_a_training_step():
     model, optimizer = mlp()
     x, t = normal(5, 12), labels(5, 4)

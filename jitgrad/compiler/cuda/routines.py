@@ -75,7 +75,7 @@ def product(value: Value) -> DeviceKernel:
     add("out", suffix + "*", ("own", value))
     for name, access, axis in (("rows", a, -2), ("cols", b, -1), ("depth", a, -1)):
         add(name, "i64", ("extent", access, axis))
-    batch = ("size", tuple(c for c in value.dims[:-2] if c != -1))
+    batch = ("size", tuple(c for c in a.dims[:-2] if c != -1))
     return DeviceKernel(
         f"matmul_{suffix}", "", tuple(params), tuple(specs), batch, ("size", ()),
         product=value, depth=(a, -1), launch="library",
