@@ -328,3 +328,17 @@ def view_u8(scratch, offset):
 
 
 view_b1 = view_u8
+
+
+def _apart(view):
+    def operation(scratch, offset, number):
+        """Like the view, of bytes that views of other numbers never touch; a literal number."""
+        return view(scratch, offset)
+
+    return operation
+
+
+apart_f32, apart_f64 = _apart(view_f32), _apart(view_f64)
+apart_i8, apart_i16, apart_i32 = _apart(view_i8), _apart(view_i16), _apart(view_i32)
+apart_i64, apart_u8 = _apart(view_i64), _apart(view_u8)
+apart_b1 = apart_u8

@@ -336,3 +336,25 @@ view_f32, view_f64 = _view(_F32), _view(_F64)
 view_i8, view_i16, view_i32 = _view(types.int8), _view(types.int16), _view(_I32)
 view_i64, view_u8 = _view(_I64), _view(types.uint8)
 view_b1 = view_u8
+
+
+def _apart(dtype):
+    @intrinsic(prefer_literal=True)
+    def operation(context, scratch, offset, number):
+        if not isinstance(number, types.IntegerLiteral):
+            raise TypingError(f"apart: expected a literal number, got {number}")
+        target = scratch.apart(dtype, number.literal_value)
+
+        def generate(ctx, builder, sig, args):
+            moved = cgutils.gep_inbounds(builder, args[0], args[1])
+            return builder.bitcast(moved, ctx.get_data_type(dtype).as_pointer())
+
+        return target(scratch, types.intp, number), generate
+
+    return operation
+
+
+apart_f32, apart_f64 = _apart(_F32), _apart(_F64)
+apart_i8, apart_i16, apart_i32 = _apart(types.int8), _apart(types.int16), _apart(_I32)
+apart_i64, apart_u8 = _apart(_I64), _apart(types.uint8)
+apart_b1 = apart_u8

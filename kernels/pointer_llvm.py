@@ -25,6 +25,9 @@ ELEMENTS = {
 }
 
 
+ROOMS = 16  # scopes for parts of the scratch: more parts share its own
+
+
 class Ptr(types.Type):
     """Pointer to elements of `dtype` in alias scope `scope` of the kernel's `scopes` scopes."""
 
@@ -39,6 +42,11 @@ class Ptr(types.Type):
     def of(self, dtype):
         """The same buffer seen with another element type."""
         return Ptr(dtype, self.scope, self.scopes)
+
+    def apart(self, dtype, number):
+        """Part `number` of the buffer, seen so: no other part overlaps it."""
+        scope = self.scopes - ROOMS + number if number < ROOMS else self.scope
+        return Ptr(dtype, scope, self.scopes)
 
     def decay(self):
         """Without its scope: what helpers are compiled for, so that they compile once."""

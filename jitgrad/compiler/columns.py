@@ -59,14 +59,7 @@ def combines(w: Writer) -> tuple[list[str], Spec, Spec]:
 
 def stack(w: Writer, v: Value) -> str:
     """Scratch for the results that wait to be combined; the first is the running chunk's."""
-    suffix, size = v.dtype.suffix, v.dtype.itemsize
-    acc = w.fresh(f"{v.op}_acc")
-    if not w.scratch:
-        w.top.append("room = 0")
-    w.top.append(f"{acc} = {w.function(f'view_{suffix}')}(scratch, room)")
-    w.top.append(f"room = room + {BLOCK * size * LEVELS}")
-    w.scratch.append((("fixed", 1), BLOCK * size * LEVELS))
-    return acc
+    return w.scratch_run(f"{v.op}_acc", v.dtype.suffix, BLOCK * LEVELS)
 
 
 def operand(w: Writer, v: Value) -> str:

@@ -32,13 +32,7 @@ def partials(w: Writer) -> tuple[list[str], Spec, Spec]:
         suffix = access.value.dtype.suffix
         run = direct_flat(w, access, everything) if flat else None
         if run is None:
-            name = w.fresh(f"{v.op}_chunk")
-            size = access.value.dtype.itemsize
-            if not w.scratch:
-                w.top.append("room = 0")
-            w.top.append(f"{name} = {w.function(f'view_{suffix}')}(scratch, room)")
-            w.top.append(f"room = room + {CHUNK * size}")
-            w.scratch.append((("fixed", 1), CHUNK * size))
+            name = w.scratch_run(f"{v.op}_chunk", suffix, CHUNK)
             w.loop.append(
                 f"{name}[{'j - base' if flat else 'first + j'}] = {w.read(access, everything)}"
             )

@@ -138,6 +138,7 @@ def stages(w: Writer, reduce: Reduce, loop: Loop) -> None:
         if w.loop:
             w.row += loop(w, w.loop)
         w.row += finals
+        w.take_back()
         w.loop = None
         for v in reduces:
             if nest.stage[v] == s and v in w.stored:
@@ -166,7 +167,7 @@ def reduce_row(w: Writer, v: Value, everything: tuple[int, ...]) -> list[str]:
             operand = w.read(access, everything)
             run = w.kept_run(access, everything)
             if run is None:
-                run = w.scratch_row(v.op, suffix)
+                run = w.lend_row(v.op, suffix)
                 w.loop.append(f"{run}[{w.column()}] = {operand}")
     return [f"{name} = {w.over_run(f'{v.op}_{suffix}')}({run}, {n})"]
 

@@ -25,6 +25,7 @@ ROWS = 64  # rows of a chunk of a column reduction
 BLOCK = 128  # columns of a unit of a column reduction
 RUN = 256  # elements of a draw that a flat kernel fills at once
 LEVELS = 40  # of the stack that combines chunks pairwise
+PAD = 192  # bytes between rows of scratch: rows 4 kB apart share their places in the cache
 DEEP = 32  # values of an expression after which the rest of it is written first
 TAB = "    "
 
@@ -75,6 +76,8 @@ class Writer:
         self.kept: dict[object, str] = {}  # loads that later stages repeat: their scratch
         self.streams: dict[str, tuple[str, str]] = {}  # pointer: prefetch, index of the next row
         self.parts: dict[Value, str] = {}  # reductions of leading axes: the row of this chunk's
+        self.lent: list[tuple[str, str]] = []  # rows of scratch that only this stage needs
+        self.spare: dict[str, list[str]] = {}  # those of earlier stages
         self.filled: Filled | None = None
         self.draws: dict[Value, str] = {}  # scratch that holds a draw's elements
         self.stage_now = 0
@@ -229,18 +232,39 @@ class Writer:
 
     def scratch_row(self, stem: str, dtype: str, fixed: int = 0) -> str:
         """Scratch for one value per column, or for `fixed` values."""
+        if fixed:
+            return self.scratch_run(f"{stem}_row", dtype, fixed)
         classes = self.nest.classes(self.nest.cols)
-        name = self.fresh(f"{stem}_row")
         size = BYTES[dtype]
+        length = f"({self.size(classes)} * {size} + 63) // 64 * 64 + {PAD}"
+        return self.room(f"{stem}_row", dtype, length, ("size", classes))
+
+    def lend_row(self, stem: str, dtype: str) -> str:
+        """The same, needed in this stage alone."""
+        spare = self.spare.get(dtype)
+        name = spare.pop() if spare else self.scratch_row(stem, dtype)
+        self.lent.append((dtype, name))
+        return name
+
+    def take_back(self) -> None:
+        """The stage is over: its lent rows may serve the next."""
+        for dtype, name in self.lent:
+            self.spare.setdefault(dtype, []).append(name)
+        self.lent = []
+
+    def scratch_run(self, stem: str, dtype: str, count: int) -> str:
+        """Scratch for `count` values."""
+        return self.room(stem, dtype, str(count * BYTES[dtype]), ("fixed", count))
+
+    def room(self, stem: str, dtype: str, length: str, count: Spec) -> str:
+        """Scratch of `length` bytes, the next after what the kernel has."""
+        name = self.fresh(stem)
         if not self.scratch:
             self.top.append("room = 0")
-        self.top.append(f"{name} = {self.function(f'view_{dtype}')}(scratch, room)")
-        if fixed:
-            self.top.append(f"room = room + {fixed * size}")
-            self.scratch.append((("fixed", fixed), size))
-        else:
-            self.top.append(f"room = room + ({self.size(classes)} * {size} + 63) // 64 * 64")
-            self.scratch.append((("size", classes), size))
+        view = self.function(f"apart_{dtype}")
+        self.top.append(f"{name} = {view}(scratch, room, {len(self.scratch)})")
+        self.top.append(f"room = room + {length}")
+        self.scratch.append((count, BYTES[dtype]))
         return name
 
     def index(self, stem: str, access: Access | None, terms: Terms) -> tuple[str, str]:

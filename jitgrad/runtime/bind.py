@@ -16,7 +16,7 @@ import numpy as np
 from jitgrad.compiler.kernel import Kernel, Spec
 from jitgrad.compiler.layout import contiguous_strides, replay
 from jitgrad.compiler.schedule import Schedule
-from jitgrad.compiler.source import BLOCK, CHUNK, ROWS
+from jitgrad.compiler.source import BLOCK, CHUNK, PAD, ROWS
 from jitgrad.compiler.values import ONE, Access, Value, memory_of, reduced
 from jitgrad.ir.node import Node
 from jitgrad.kernels.gemm import COLUMN_STEP, ROW_STEP
@@ -253,7 +253,7 @@ class Bound:
             self.words[word] = self.number(spec)
 
     def _scratch(self, kernel: Kernel) -> int:
-        return sum(self.number(spec) * size + 64 for spec, size in kernel.scratch)
+        return sum(self.number(spec) * size + 64 + PAD for spec, size in kernel.scratch)
 
     def _count(self, step: int, kernel: Kernel) -> None:
         """Predicted traffic: each operand and result once."""

@@ -16,7 +16,7 @@ from llvmlite import binding as llvm
 from llvmlite import ir
 from numba.core import types
 
-from jitgrad.kernels.pointer_llvm import ELEMENTS, Ptr
+from jitgrad.kernels.pointer_llvm import ELEMENTS, ROOMS, Ptr
 
 from . import elf, machine
 from .interleave import interleave
@@ -135,7 +135,7 @@ def _argument_types(params):
     for at, (_, kind, *scope) in enumerate(params):
         if kind.endswith("*"):
             scopes.setdefault(scope[0] if scope else ("param", at), len(scopes) + 2)
-    count = len(scopes) + 2
+    count = len(scopes) + 2 + ROOMS
     arguments = [Ptr(types.int64, 0, count)]
     for at, (_, kind, *scope) in enumerate(params):
         if kind.endswith("*"):
