@@ -14,25 +14,56 @@ _I32 = ir.IntType(32)
 def interleave(module):
     """Mark the innermost loops with calls in a module as Numba has lowered it."""
     for function in module.functions:
-        blocks = list(function.blocks)
-        loops = _loops(blocks)
-        for first, last in loops:
-            body = blocks[first : last + 1]
-            inner = any(first <= f and t <= last for f, t in loops if (f, t) != (first, last))
-            if not inner and any(_calls(block) for block in body):
-                blocks[last].terminator.set_metadata("llvm.loop", _hint(module))
+        loops = _loops(function.blocks)
+        headers = {header for header, _, _ in loops}
+        for header, latch, body in loops:
+            if headers & body == {header} and any(_calls(block) for block in body):
+                latch.terminator.set_metadata("llvm.loop", _hint(module))
 
 
 def _loops(blocks):
-    """(first block, last block) of each loop: the last one jumps back to the first."""
-    number = {block: at for at, block in enumerate(blocks)}
-    return [
-        (number[target], at)
-        for at, block in enumerate(blocks)
-        if isinstance(block.terminator, ir.Branch)
-        for target in block.terminator.operands
-        if number[target] <= at
-    ]
+    """(header, block that jumps back to it, all blocks) of each loop.
+
+    Blocks come in any order, so a jump backward is one to a block that is still being walked.
+    """
+    if not blocks:
+        return []
+    before = {block: [] for block in blocks}
+    after = {block: _targets(block) for block in blocks}
+    for block, targets in after.items():
+        for target in targets:
+            before[target].append(block)
+    back, seen, path = [], {blocks[0]}, [(blocks[0], iter(after[blocks[0]]))]
+    walked = {blocks[0]}
+    while path:
+        block, rest = path[-1]
+        target = next(rest, None)
+        if target is None:
+            walked.remove(block)
+            path.pop()
+        elif target in walked:
+            back.append((target, block))
+        elif target not in seen:
+            seen.add(target)
+            walked.add(target)
+            path.append((target, iter(after[target])))
+    return [(header, latch, _body(header, latch, before)) for header, latch in back]
+
+
+def _targets(block):
+    """Where a block may jump."""
+    return [x for x in block.terminator.operands if isinstance(x, ir.Block)]
+
+
+def _body(header, latch, before):
+    """The blocks that reach the latch without passing the header, both included."""
+    body, todo = {header, latch}, [latch]
+    while todo:
+        for block in before[todo.pop()]:
+            if block not in body:
+                body.add(block)
+                todo.append(block)
+    return body
 
 
 def _calls(block):

@@ -118,6 +118,21 @@ def test_loops_that_call_helpers_are_interleaved():
     assert loop.count("fdiv <") == 4  # one division a vector
 
 
+def test_so_is_the_inner_loop_of_a_nest():
+    imports = "from jitgrad.kernels.math import sigmoid_f32"
+    body = """
+for base in range(0, n, 128):
+    if base < 16384:
+        y[base] = x[base]
+    for j in range(base, min(base + 128, n)):
+        y[j] = sigmoid_f32(x[j])
+"""
+    params = [("x", "f32*"), ("y", "f32*"), ("n", "i64")]
+    text = build.get(samples.kernel("nest", body, params, imports)).llvm()
+    loop = re.findall(r"^vector\.body:.*?^\S+:", text, re.M | re.S)[0]
+    assert loop.count("fdiv <") == 4
+
+
 def test_one_body_is_one_compilation():
     first, second = build.get_many([samples.square("first"), samples.square("second")])
     assert first.address == second.address
