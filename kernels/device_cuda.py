@@ -30,6 +30,11 @@ class Private(types.CPointer):
         super().__init__(dtype)
         self.name = f"private({dtype} x {count})"
 
+    @property
+    def key(self):
+        """What makes two of these one type."""
+        return self.dtype, self.count
+
 
 register_default(Private)(models.PointerModel)
 

@@ -1,4 +1,4 @@
-"""CUDA kernel source -> PTX -> machine code, without a GPU or a driver: `ptx`, `cubin`.
+"""CUDA kernel source to machine code, without a GPU or a driver: `lower`, then `ptx`, then `cubin`.
 
 The one module behind which a compiler package stands: `numba-cuda` types and lowers, NVVM makes
 PTX, nvJitLink machine code. Nothing is contracted: a fused multiply-add is one that the source
@@ -18,6 +18,7 @@ from .cuda_library import Function, Library
 PACKAGES = ("numba-cuda", "cuda-core", "nvidia-nvvm", "nvidia-nvjitlink", "nvidia-cuda-nvrtc")
 _OPTIONS = {"opt": 3, "fma": 0}
 Capability = tuple[int, int]  # (9, 0) of sm_90
+_LOWEST = (8, 0)
 
 
 def missing() -> str:
@@ -31,21 +32,26 @@ def missing() -> str:
     return ", ".join(wanted)
 
 
-def ptx(source: str, function: str, params: Any, cc: Capability) -> str:
-    """PTX of one function of a kernel's module as an entry; `params` are (name, type) pairs."""
+def lower(source: str, function: str, params: Any) -> Any:
+    """One function of a kernel's module as NVVM's input; `params` are (name, type) pairs."""
     from numba.cuda.compiler import kernel_fixup
 
-    library = _library(cc)
+    library = _library()
     names = library.namespace(source, function)
     for name, value in names.items():
         if isinstance(value, Function) and value.__module__ == "kernel" and name != function:
             names[name] = library.wrap(value)
-    result = _lower(names[function], _types(params), cc, None)
+    result = _compiled(names[function], _types(params))
     code = result.library
     entry = code.get_function(result.fndesc.llvm_func_name)
     code._entry_name = entry.name
     kernel_fixup(entry, False)
-    return code.get_asm_str(cc=cc)
+    return code
+
+
+def ptx(lowered: Any, cc: Capability) -> str:
+    """PTX of what `lower` gave, its one entry the kernel."""
+    return lowered.get_asm_str(cc=cc)
 
 
 def cubin(text: str, cc: Capability) -> bytes:
@@ -69,17 +75,17 @@ def _types(params: Any) -> tuple[Any, ...]:
     return tuple(kinds)
 
 
-def _lower(function: Function, arguments: tuple[Any, ...], cc: Capability, returns: Any) -> Any:
+def _compiled(function: Function, arguments: tuple[Any, ...]) -> Any:
+    """A function typed and lowered; nothing that kernels use differs between capabilities."""
     from numba.cuda.compiler import compile_cuda
 
-    return compile_cuda(function, returns, arguments, nvvm_options=_OPTIONS, cc=cc)
+    return compile_cuda(function, None, arguments, nvvm_options=_OPTIONS, cc=_LOWEST)
 
 
 @functools.cache
-def _library(cc: Capability) -> Library:
-    """kernels/ for one compute capability: functions compiled when first called, then inlined."""
-    helper = _helper_class()
-    return Library(lambda function: helper(function, cc), compiled=True)
+def _library() -> Library:
+    """kernels/ for the device: functions compiled when first called, then inlined."""
+    return Library(_helper_class(), compiled=True)
 
 
 @functools.cache
@@ -92,9 +98,8 @@ def _helper_class() -> type:
     class Helper:
         """A function that kernels can call or pass on."""
 
-        def __init__(self, function: Function, cc: Capability) -> None:
+        def __init__(self, function: Function) -> None:
             self.function = function
-            self.cc = cc
             self.overloads: dict[tuple[Any, ...], Any] = {}
             self.type = HelperType(self)
 
@@ -102,7 +107,7 @@ def _helper_class() -> type:
             """(signature, implementation key) for argument types."""
             found = self.overloads.get(arguments)
             if found is None:
-                result = _lower(self.function, arguments, self.cc, None)
+                result = _compiled(self.function, arguments)
                 body = result.library.get_function(result.fndesc.llvm_func_name)
                 body.attributes.add("alwaysinline")
                 key = (self, arguments)
@@ -116,7 +121,7 @@ def _helper_class() -> type:
         def __init__(self, helper: Helper) -> None:
             self.helper = helper
             function = helper.function
-            super().__init__(name=f"helper({function.__module__}.{function.__name__} {helper.cc})")
+            super().__init__(name=f"helper({function.__module__}.{function.__name__})")
 
         def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
             """Numba's hook: what a call with these argument types returns."""

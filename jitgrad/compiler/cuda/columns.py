@@ -64,7 +64,6 @@ def reduce_column(w: DeviceWriter, v: Value, n_cols: str, made: Columns) -> None
     acc = w.fresh(f"{v.op}_acc")
     mine, column, inside = acc, "j", "left > 0"
     if w.wide:
-        w.sizes.append(v.dtype.itemsize)
         w.top.append(f"{acc} = {w.function(f'private_{suffix}')}(WIDE)")
         mine, column, inside = f"{acc}[k]", "first + k", "k < left"
     made.clear.append(f"{mine} = {w.constant(identity(v), v.dtype)}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from jitgrad.compiler.cuda import chunks, columns, elements, routines, rows
 from jitgrad.compiler.cuda.kernel import DeviceKernel
 from jitgrad.compiler.cuda.text import assemble
-from jitgrad.compiler.cuda.writer import MOST, DeviceWriter
+from jitgrad.compiler.cuda.writer import DeviceWriter
 from jitgrad.compiler.emit import kernel_name
 from jitgrad.compiler.groups import Group
 from jitgrad.compiler.kernel import Spec
@@ -32,7 +32,7 @@ def write(group: Group, stored: set[Value], inline: set[Value]) -> DeviceKernel:
         (product,) = group.values
         return routines.product(product)
     w, kernel = _written(DeviceWriter(group, stored, inline, True))
-    if w.wide and not 0 < len(w.sizes) <= MOST:
+    if w.wide and not w.pays:
         _, kernel = _written(DeviceWriter(group, stored, inline, False))
     return kernel
 

@@ -17,6 +17,10 @@ from jitgrad.compiler.source import TAB, Writer
 from jitgrad.compiler.values import Access, Value
 
 MOST = 24  # wide accesses of a kernel: each keeps WIDE registers
+# Functions so large that the loop over a thread's columns would stay a loop, and its arrays memory.
+LARGE = frozenset(
+    ["lgamma", "digamma", "polygamma", "erfinv", "pow", "sin_f64", "cos_f64", "tan_f64", "normal"]
+)
 _ACCESS = 16  # bytes of the widest access
 
 
@@ -49,6 +53,12 @@ class DeviceWriter(Writer):
         self.taken |= _NAMES
 
     # -- wide accesses --------------------------------------------------------------------------
+
+    @property
+    def pays(self) -> bool:
+        """Whether wide accesses are worth their registers in what was written."""
+        large = any(f in LARGE or f.rpartition("_")[0] in LARGE for f in self.functions)
+        return 0 < len(self.sizes) <= MOST and not large
 
     @property
     def count(self) -> int:
