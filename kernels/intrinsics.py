@@ -330,15 +330,39 @@ def view_u8(scratch, offset):
 view_b1 = view_u8
 
 
-def _apart(view):
-    def operation(scratch, offset, number):
-        """Like the view, of bytes that views of other numbers never touch; a literal number."""
-        return view(scratch, offset)
-
-    return operation
+def apart_f32(scratch, offset, number):
+    """The same as view_f32, of bytes that no view of another literal number touches."""
+    return _view(scratch, offset, np.float32)
 
 
-apart_f32, apart_f64 = _apart(view_f32), _apart(view_f64)
-apart_i8, apart_i16, apart_i32 = _apart(view_i8), _apart(view_i16), _apart(view_i32)
-apart_i64, apart_u8 = _apart(view_i64), _apart(view_u8)
+def apart_f64(scratch, offset, number):
+    """The same as view_f64, of bytes that no view of another literal number touches."""
+    return _view(scratch, offset, np.float64)
+
+
+def apart_i8(scratch, offset, number):
+    """The same as view_i8, of bytes that no view of another literal number touches."""
+    return _view(scratch, offset, np.int8)
+
+
+def apart_i16(scratch, offset, number):
+    """The same as view_i16, of bytes that no view of another literal number touches."""
+    return _view(scratch, offset, np.int16)
+
+
+def apart_i32(scratch, offset, number):
+    """The same as view_i32, of bytes that no view of another literal number touches."""
+    return _view(scratch, offset, np.int32)
+
+
+def apart_i64(scratch, offset, number):
+    """The same as view_i64, of bytes that no view of another literal number touches."""
+    return _view(scratch, offset, np.int64)
+
+
+def apart_u8(scratch, offset, number):
+    """The same as view_u8, of bytes that no view of another literal number touches."""
+    return scratch[offset:]
+
+
 apart_b1 = apart_u8
