@@ -18,6 +18,7 @@ UNPACKED_CORES = ("SkylakeX", "Cooperlake", "SapphireRapids")
 # 5 to 30 % faster unless all three sizes are large.
 TILED_CORES = ("Haswell", "Zen")
 _LARGE_SIDE = 384
+_SQUARE = 512  # a part of this side runs as fast as a larger product
 ROW_STEP, COLUMN_STEP = 8, 16  # parts begin at multiples of these
 _TILED_PART, _MOST_TILED_PARTS = 1 << 15, 16  # multiply-adds: about a microsecond
 _FEWEST_TILED_ROWS = 256  # that share a panel of b
@@ -83,8 +84,10 @@ def part_start(size, step, part, parts):
 
 def gemm_parts(m, n, k, suffix, core):
     """(whether in tiles, parts of the rows, parts of the columns) of an (m, n) product over k."""
-    if suffix == "f32" and core in TILED_CORES and min(m, n, k) < _LARGE_SIDE:
-        return True, *_tiled_parts(m, n, k)
+    if suffix == "f32" and core in TILED_CORES:
+        if min(m, n, k) < _LARGE_SIDE:
+            return True, *_tiled_parts(m, n, k)
+        return False, max(m // _SQUARE, 2), max(n // _SQUARE, 1)
     rows = _panel_rows(m, n, k, suffix, core)
     return False, -(-m // rows) or 1, 1
 
