@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import math
 
 import numpy as np
 
 from jitgrad.ir import dtype as dt
 from jitgrad.ops import oracle_random
-from tests.fuzz import reference_ops as ops
+from tests.fuzz import reference_arranging as arranging
+from tests.fuzz import reference_elementwise as elementwise
 from tests.fuzz.reference import Ref, lift
+from tests.fuzz.reference_ops import install
+from tests.fuzz.reference_reductions import log_softmax
+
+install()
 
 
 class Torch:
@@ -18,11 +24,14 @@ class Torch:
     float32, float64 = np.dtype("float32"), np.dtype("float64")
     int32, int64, uint8 = np.dtype("int32"), np.dtype("int64"), np.dtype("uint8")
     bool = np.dtype("bool")
-    cat = staticmethod(ops.joined(np.concatenate))
-    stack = staticmethod(ops.joined(np.stack))
-    where = staticmethod(ops.where)
-    maximum, minimum = staticmethod(ops.binary("maximum")), staticmethod(ops.binary("minimum"))
-    atan2 = staticmethod(ops.binary("atan2", True))
+    cat = staticmethod(arranging.joined(np.concatenate))
+    stack = staticmethod(arranging.joined(np.stack))
+    where = staticmethod(elementwise.where)
+    maximum, minimum = (
+        staticmethod(elementwise.binary("maximum")),
+        staticmethod(elementwise.binary("minimum")),
+    )
+    atan2 = staticmethod(elementwise.binary("atan2", True))
 
     def __init__(self, world):
         self.world = world
@@ -99,22 +108,32 @@ class Functional:
         keep = self.torch.rand_like(x) >= p
         return x * (keep.to(x.v.dtype) * (1.0 / (1.0 - p)))
 
-    def gelu(self, x):
-        """x times the normal distribution function."""
-        from math import erf, pi, sqrt
-
+    def gelu(self, x, approximate="none"):
+        """x times the normal distribution function, or times what stands for it."""
         wide = x.v.astype(np.float64)
-        cdf = 0.5 * (1 + np.vectorize(erf, otypes=[float])(wide / sqrt(2)))
-        slope = cdf + wide * np.exp(-wide * wide / 2) / sqrt(2 * pi)
-        return lift(x.world, [x], wide * cdf, lambda: x.t * slope, x.v.dtype)
+        if approximate == "tanh":
+            scale = math.sqrt(2 / math.pi)
+            tanh = np.tanh(scale * (wide + 0.044715 * wide**3))
+            cdf = 0.5 * (1 + tanh)
+            density = 0.5 * (1 - tanh * tanh) * scale * (1 + 0.134145 * wide * wide)
+        else:
+            cdf = 0.5 * (1 + np.vectorize(math.erf, otypes=[float])(wide / math.sqrt(2)))
+            density = np.exp(-wide * wide / 2) / math.sqrt(2 * math.pi)
+        return lift(x.world, [x], wide * cdf, lambda: x.dot * (cdf + wide * density), x.v.dtype)
 
-    def layer_norm(self, x, shape):
-        """Zero mean and unit variance over the last axis."""
+    def layer_norm(self, x, shape, weight=None, bias=None):
+        """Zero mean and unit variance over the last axis, then scaled and moved."""
         center = x - x.mean(-1, True)
         spread = (center * center).mean(-1, True) + 1e-5
-        return center / spread.sqrt()
+        out = center / spread.sqrt()
+        out = out if weight is None else out * weight
+        return out if bias is None else out + bias
+
+    def rms_norm(self, x, shape, weight, eps):
+        """Unit mean square over the last axis, then scaled."""
+        return x / ((x * x).mean(-1, True) + eps).sqrt() * weight
 
     def cross_entropy(self, x, target):
         """Mean negative log-likelihood of the targets."""
-        picked = ops.log_softmax(x, 1).gather(1, target.unsqueeze(1))
+        picked = log_softmax(x, 1).gather(1, target.unsqueeze(1))
         return -(picked.mean())

@@ -46,6 +46,17 @@ def with_number(s):
     return x and f"{s.made()} = " + text.format(x=x, k=number)
 
 
+@statement(3, "mixed dtypes", "broadcast")
+def with_scalar(s):
+    """A tensor without dimensions only lifts the category."""
+    x, y = s.floating(least=1), s.pick(lambda v: is_float(v) and v.v.size)
+    text = s.choose(
+        "{x} * {y}.to(torch.float64).mean()", "{y}.to(torch.float64).amax() - {x}",
+        "{x} + ({y} > 0).sum()", "{x} / ({y}.to(torch.float64).sum().tanh() + 2)",
+    )  # fmt: skip
+    return x and y and f"{s.made()} = " + text.format(x=x, y=y)
+
+
 @statement(4, "integers")
 def integer(s):
     x = s.pick(is_int)

@@ -17,6 +17,7 @@ FEATURES = (
     "view", "broadcast", "write", "write through a view", "reduction", "read in the middle",
     "backward", "mixed dtypes", "index by tensor", "matmul", "join", "where", "softmax-like",
     "random draw", "no_grad", "scan or sort", "integers", "compare", "special values",
+    "epilogue", "batched matmul", "weighted rows",
 )  # fmt: skip
 
 
@@ -52,7 +53,7 @@ def test_the_same_seed_gives_the_same_program():
 
 
 def test_a_failing_program_is_made_small_and_runs_by_itself(root):
-    with FAULTS["a missed write ordering"]():
+    with FAULTS["a number in the wrong slot"]():
         seed = next(s for s in range(100) if disagreement(generate(s)) is not None)
         whole = generate(seed)
         small = shrink(whole, disagreement)
