@@ -343,7 +343,9 @@ def _apart(dtype):
     def operation(context, scratch, offset, number):
         if not isinstance(number, types.IntegerLiteral):
             raise TypingError(f"apart: expected a literal number, got {number}")
-        target = scratch.apart(dtype, number.literal_value)
+        target = types.CPointer(dtype)
+        if hasattr(scratch, "apart"):
+            target = scratch.apart(dtype, number.literal_value)
 
         def generate(ctx, builder, sig, args):
             moved = cgutils.gep_inbounds(builder, args[0], args[1])
