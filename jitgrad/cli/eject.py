@@ -20,8 +20,9 @@ def run(folder, hidden=32):
     for _ in range(2):  # the first step also makes the optimizer's state
         step(images, labels).item()
     paths = jitgrad.debug.eject(lambda: step(images, labels).item(), folder)
-    click.echo(f"{len(paths)} kernels of one training step in {folder}; python run.py there says:")
-    runner = Path(folder) / "run.py"
-    done = subprocess.run([sys.executable, str(runner)], capture_output=True, text=True)
+    head = f"{len(paths)} kernels of one training step in {folder}"
+    click.echo(f"{head}; python run.py --python there says:")
+    command = [sys.executable, str(Path(folder) / "run.py"), "--python"]
+    done = subprocess.run(command, capture_output=True, text=True)
     click.echo(done.stdout + done.stderr, nl=False)
     return done.returncode

@@ -1,13 +1,12 @@
-"""`eject`: the kernels of a computation as files that run alone, with what they read and wrote.
+"""`eject`: the kernels and the plan of a computation as a folder that runs by itself.
 
-Every launch is recorded with the memory it reads and writes; `ejected.py`, copied beside the
-kernels as `run.py`, runs them on NumPy arrays without jitgrad. Entry: `eject`.
-Imports: frontend, runtime, compiler.
+Every launch is recorded: the memory it starts from, its steps with their arguments, what each step
+wrote. `ejected.py`, copied beside the kernels as `run.py`, runs all that without jitgrad.
+Entry: `eject`. Imports: frontend, runtime, compiler.
 """
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import json
 import os
@@ -19,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from jitgrad.compiler.header import headed
-from jitgrad.compiler.kernel import Spec
+from jitgrad.compiler.header import headed, served
 from jitgrad.debug.explaining import waiting
+from jitgrad.debug.regions import Region, buffers, regions
 from jitgrad.frontend.pending import kept
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.runtime import flush, trace
@@ -30,14 +29,16 @@ from jitgrad.runtime.program import Program
 
 _FROM = re.compile(r"^from jitgrad\.kernels\.(\w+) import", re.MULTILINE)
 _SIBLING = re.compile(r"^\s*from \.(\w+) import|^\s*from \. import (\w+)", re.MULTILINE)
+_PLAN = "plan.json"
 
 
 def eject(what: Any, folder: str | os.PathLike[str], *args: Any) -> list[Path]:
-    """Copy the kernels that compute `what` to `folder`, with one run's inputs and outputs.
+    """Copy the kernels that compute `what` to `folder`, with their plan and one run's arrays.
 
-    `python folder/run.py` then runs every kernel alone on NumPy arrays, as the Python it is, and
-    compares each output bit for bit; it needs NumPy (and scipy-openblas32 for matrix products),
-    not jitgrad. A kernel file may be edited and run again.
+    `python folder/run.py` then runs every step on those arrays and compares what each wrote bit for
+    bit. It needs NumPy, and Numba to run them compiled; without it, with NUMBA_DISABLE_JIT=1 or
+    `--python` they run as the Python they are. A kernel file may be edited and run again, and put
+    to use with `override`.
 
     Args:
         what: a pending Tensor, a sequence of them, or a function: then all that it computes when
@@ -57,7 +58,7 @@ def eject(what: Any, folder: str | os.PathLike[str], *args: Any) -> list[Path]:
         ['exp_sum_....py']
     """
     target = Path(folder)
-    if target.exists() and any(target.iterdir()) and not (target / "cases.json").is_file():
+    if target.exists() and any(target.iterdir()) and not (target / _PLAN).is_file():
         raise ValueError(f"eject: {target} is not empty; name a new folder")
     recorder = _Recorder()
     with trace.watching(recorder):
@@ -66,73 +67,70 @@ def eject(what: Any, folder: str | os.PathLike[str], *args: Any) -> list[Path]:
         else:
             tensors = [what] if isinstance(what, Tensor) else list(what)
             flush.flush(kept(waiting(tensors)))
-    if not recorder.cases:
+    if not recorder.programs:
         raise ValueError("eject: nothing was computed; eject tensors before they are read")
     return recorder.write(target)
 
 
-@dataclasses.dataclass
-class _Region:
-    """Memory that one launch touches: an address range and the elements seen in it."""
-
-    start: int
-    end: int
-    name: str
-    dtype: np.dtype[Any]
-    written: bool
-    read: bool
-    before: Any = None
-    after: Any = None
-
-    def copy(self) -> Any:
-        """What it holds now."""
-        return np.frombuffer(ctypes.string_at(self.start, self.end - self.start), self.dtype)
-
-
 class _Recorder:
-    """A launcher that keeps what every kernel read and wrote."""
+    """A launcher that keeps what every program started from, and what each of its steps wrote."""
 
     def __init__(self) -> None:
-        self.cases: list[tuple[dict[str, Any], list[_Region]]] = []
+        self.programs: list[dict[str, Any]] = []
+        self.arrays: dict[str, np.ndarray] = {}  # file -> content
         self.kernels: dict[str, tuple[str, Any]] = {}  # name -> source, kernel
 
     def __call__(self, plan: Any) -> Any:
-        for number, step in enumerate(plan.steps):
-            planned = plan.schedule.steps[number]
-            if planned.name not in self.kernels:
-                text = headed(plan.schedule, planned, plan.nodes)
-                self.kernels[planned.name] = text, planned.kernels[0]
-            found = []
-            for kernel, (block, units) in zip(planned.kernels, step.segments, strict=True):
-                if units > 0:
-                    found.append(_case(plan, kernel, step, block, units))
+        program = f"{len(self.programs)}"
+        touched = [
+            [regions(plan, kernel, block) for kernel, (block, units) in _segments(plan, k)]
+            for k in range(len(plan.steps))
+        ]
+        everything = [r for step in touched for segment in step for r in segment]
+        memory = buffers(everything)
+        inputs = []
+        for region in {(r.start, r.end, r.dtype): r for r in everything if r.leaf}.values():
+            entry = memory.place(region)
+            entry["file"] = self._file(f"{program}_input{len(inputs)}_{region.name}", region)
+            inputs.append(entry)
+        steps: list[dict[str, Any]] = []
+        for k, step in enumerate(plan.steps):
+            planned = plan.schedule.steps[k]
+            kernel = planned.kernels[0]
+            self.kernels.setdefault(
+                planned.name, (headed(plan.schedule, planned, plan.nodes), kernel)
+            )
             failure = Program([step]).run()
             if failure is not None:
-                return dataclasses.replace(failure, step=number)
-            for _, regions in found:
-                for region in regions:
-                    region.after = region.copy() if region.written else None
-            self.cases += found
+                return dataclasses.replace(failure, step=k)
+            writes = []
+            own = {(r.start, r.end): r for segment in touched[k] for r in segment if r.written}
+            for region in own.values():
+                entry = memory.place(region)
+                name = f"{program}_step{k}_{planned.name}_{len(writes)}_{region.name}"
+                writes.append({**entry, "file": self._file(name, region)})
+            segments = []
+            for (kernel, (block, units)), found in zip(_segments(plan, k), touched[k], strict=True):
+                arguments = _arguments(kernel, block, found, memory)
+                segments.append({"units": units, "arguments": arguments})
+            steps.append(
+                {"kernel": planned.name, "lines": served(planned, plan.nodes),
+                 "scratch": step.scratch, "segments": segments, "writes": writes}
+            )  # fmt: skip
+        self.programs.append({"buffers": memory.sizes, "inputs": inputs, "steps": steps})
         return None
+
+    def _file(self, name: str, region: Region) -> str:
+        self.arrays[f"data/{name}.npy"] = region.copy()
+        return f"data/{name}.npy"
 
     def write(self, target: Path) -> list[Path]:
         """All files."""
         _clear(target)
         (target / "data").mkdir(parents=True)
-        cases = []
-        for number, (case, regions) in enumerate(self.cases):
-            memory = []
-            for region in regions:
-                stem = f"data/{number}_{case['kernel']}.{region.name}"
-                entry: dict[str, Any] = {"dtype": region.dtype.str, "size": 0}
-                for when, array in (("before", region.before), ("after", region.after)):
-                    if array is not None:
-                        entry[when], entry["size"] = f"{stem}.{when}.npy", len(array)
-                        np.save(target / entry[when], array, allow_pickle=False)
-                memory.append(entry)
-            cases.append({**case, "memory": memory})
-        lines = ",\n".join(json.dumps(case) for case in cases)
-        (target / "cases.json").write_text(f"[\n{lines}\n]\n")
+        for name, array in self.arrays.items():
+            np.save(target / name, array, allow_pickle=False)
+        (target / _PLAN).write_text(_text(self.programs))
         paths = []
         for name, (text, _) in self.kernels.items():
             paths.append(target / f"{name}.py")
@@ -143,88 +141,56 @@ class _Recorder:
         return paths
 
 
+def _segments(plan: Any, k: int) -> list[tuple[Any, Any]]:
+    """(kernel, (argument block, units)) of the parts of step `k` that do anything."""
+    pairs = zip(plan.schedule.steps[k].kernels, plan.steps[k].segments, strict=True)
+    return [pair for pair in pairs if pair[1][1] > 0]
+
+
+def _arguments(kernel: Any, block: Any, found: list[Region], memory: Any) -> list[dict[str, Any]]:
+    """Each argument of a launch: a number, or where in which buffer a pointer points."""
+    by_name = {region.name: region for region in found}
+    out: list[dict[str, Any]] = []
+    for at, ((name, kind, *_), spec) in enumerate(zip(kernel.params, kernel.specs, strict=True), 1):
+        dtype = DTYPES[kind.removesuffix("*")]
+        entry: dict[str, Any] = {"name": name, "dtype": dtype.str}
+        if not kind.endswith("*"):
+            value = block[at : at + 1].view(dtype)[0].item()
+            entry["value"] = int(bool(value)) if spec[0] == "tiles" else value  # no address
+        elif name in by_name:
+            region = by_name[name]
+            entry |= {"buffer": memory.of(region), "byte": memory.byte(region, int(block[at]))}
+        out.append(entry)
+    return out
+
+
+def _text(programs: list[dict[str, Any]]) -> str:
+    """JSON with a line for each step."""
+    parts = []
+    for program in programs:
+        rows = [json.dumps(step) for step in program["steps"]]
+        head = json.dumps({key: program[key] for key in ("buffers", "inputs")})
+        lines = ",\n".join(rows)
+        parts.append(f'{head[:-1]}, "steps": [\n{lines}\n]}}')
+    return "[" + ",\n".join(parts) + "]\n"
+
+
 def _clear(target: Path) -> None:
     """Remove an earlier ejection, and nothing else."""
-    cases = target / "cases.json"
-    if cases.is_file():
-        for name in {case["kernel"] for case in json.loads(cases.read_text())}:
-            (target / f"{name}.py").unlink(missing_ok=True)
+    plan = target / _PLAN
+    if plan.is_file():
+        for program in json.loads(plan.read_text()):
+            for step in program["steps"]:
+                (target / f"{step['kernel']}.py").unlink(missing_ok=True)
         for folder in ("data", "kernels"):
             shutil.rmtree(target / folder, ignore_errors=True)
 
 
-def _case(plan: Any, kernel: Any, step: Any, block: Any, units: int) -> Any:
-    """One launch of one segment: its description, and its memory as it is before."""
-    regions: list[_Region] = []
-    arguments: list[dict[str, Any]] = []
-    pointers = []
-    for at, ((name, kind, *_), spec) in enumerate(zip(kernel.params, kernel.specs, strict=True), 1):
-        if kind.endswith("*"):
-            dtype = DTYPES[kind[:-1]]
-            low, high = _reach(plan, spec)
-            address = int(block[at])
-            size = dtype.itemsize
-            own = spec[0] == "own"
-            fresh = own and spec[1].store is None
-            region = _Region(
-                address + low * size, address + high * size, name, dtype, own, not fresh
-            )
-            regions.append(region)
-            arguments.append({"name": name, "dtype": dtype.str})
-            pointers.append((arguments[-1], address))
-        else:
-            value = block[at : at + 1].view(DTYPES[kind])[0].item()
-            arguments.append({"name": name, "dtype": DTYPES[kind].str, "value": value})
-    regions = _merged([r for r in regions if r.end > r.start])
-    for argument, address in pointers:
-        for number, region in enumerate(regions):
-            if argument["name"] in region.name.split("+"):
-                argument |= {"memory": number, "byte": address - region.start}
-    for region in regions:
-        region.before = region.copy() if region.read else None
-    case = {
-        "kernel": kernel.name, "units": units, "scratch": step.scratch, "arguments": arguments
-    }  # fmt: skip
-    return case, regions
-
-
-def _reach(plan: Any, spec: Spec) -> tuple[int, int]:
-    """The elements around a pointer that its view covers: first, past the last."""
-    access = spec[1] if spec[0] == "memory" else spec[1].store
-    value = access.value if access is not None else spec[1]
-    if access is None or value.half:
-        return 0, plan.nbytes(value) // value.dtype.itemsize
-    if 0 in plan.shape(value):
-        return 0, 0
-    shape, strides, _ = plan.view(access)
-    # Of a view without elements, a kernel may read those that it repeats no times.
-    steps = [(max(n, 1) - 1) * s for n, s in zip(shape, strides, strict=True)]
-    return sum(min(0, s) for s in steps), sum(max(0, s) for s in steps) + 1
-
-
-def _merged(regions: list[_Region]) -> list[_Region]:
-    """Regions that share bytes become one, so that a kernel in place stays one."""
-    out: list[_Region] = []
-    for region in sorted(regions, key=lambda r: (r.start, r.end)):
-        if out and region.start < out[-1].end:
-            last = out[-1]
-            last.end = max(last.end, region.end)
-            last.name += f"+{region.name}"
-            last.written |= region.written
-            last.read = True
-            if region.dtype.itemsize != last.dtype.itemsize:
-                last.dtype = np.dtype(np.uint8)
-        else:
-            out.append(region)
-    return out
-
-
 def _copy_library(kernels: list[Any], target: Path) -> None:
-    """The modules of `jitgrad.kernels` that some kernels call, and those that these import."""
+    """The modules of `jitgrad.kernels` that some kernels call, those that these import, and what
+    stands for them in compiled code."""
     library = files("jitgrad.kernels")
-    wanted: set[str] = set()
-    for kernel in kernels:
-        wanted |= set(_FROM.findall(kernel.source))
+    wanted = {name for kernel in kernels for name in _FROM.findall(kernel.source)}
     target.mkdir()
     done: set[str] = set()
     while wanted - done:
@@ -233,3 +199,5 @@ def _copy_library(kernels: list[Any], target: Path) -> None:
         (target / f"{name}.py").write_text(text)
         done.add(name)
         wanted |= {a or b for a, b in _SIBLING.findall(text)}
+        if library.joinpath(f"{name}_llvm.py").is_file():
+            wanted.add(f"{name}_llvm")

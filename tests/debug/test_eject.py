@@ -1,5 +1,6 @@
-"""`debug.eject`: the kernels run alone on NumPy arrays and give the recorded bits."""
+"""`debug.eject`: kernels and plan run by themselves and give the recorded bits."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,26 +10,29 @@ import pytest
 
 import jitgrad as jg
 
-# Modules that only jitgrad needs: a kernel that runs alone must do without.
-WITHOUT = ("numba", "llvmlite", "click", "tqdm", "safetensors")
+# Modules that only jitgrad needs; the first two are asked for where kernels are to be compiled.
+NUMBA = ("numba", "llvmlite")
+WITHOUT = ("click", "tqdm", "safetensors")
 
 
-def _run(folder, *names):
-    """What `python run.py` prints, in a process that cannot import jitgrad or Numba."""
-    blocked = f"import sys; sys.modules.update(dict.fromkeys({WITHOUT}))"
+def _run(folder, *names, without=(*NUMBA, *WITHOUT), **env):
+    """What `python run.py` prints, in a process that cannot import jitgrad or `without`."""
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({without}))"
     code = f"{blocked}; import runpy; sys.path.insert(0, '.'); sys.argv[1:] = {list(names)}"
     code += "; runpy.run_path('run.py', run_name='__main__')"
-    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    env |= {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
 
 
-def _all_equal(paths, folder):
-    done = _run(folder)
-    lines = done.stdout.splitlines()
+def _all_equal(paths, folder, *names, by="plain Python", **options):
+    done = _run(folder, *names, **options)
+    *lines, last = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line.split()[0] for line in lines] == [path.stem for path in paths]
     assert all(line.endswith("  equal") for line in lines)
+    assert f" steps by {by}" in last and last.endswith("  equal")
+    return last
 
 
 def _step():
@@ -59,6 +63,71 @@ def test_training_step(tmp_path, compiled):
     assert {name.split("_")[0] for name in (p.stem for p in paths)} >= {"matmul", "sqrt"}
     assert all(path.read_text().startswith(f'"""{path.stem}: ') for path in paths)
     _all_equal(paths, tmp_path)
+
+
+def _small():
+    """Two kernels: rows, and a product with what follows it."""
+    x = jg.linspace(-1, 1, 24).reshape(4, 6)
+    jg.flush_all()
+    return lambda: (x.softmax(1) @ x.t()).relu().tolist()
+
+
+def test_compiled_by_numba_alone(tmp_path):
+    paths = jg.debug.eject(_small(), tmp_path)
+    last = _all_equal(paths, tmp_path, by="Numba", without=WITHOUT)
+    assert ", built in " in last
+
+
+@pytest.mark.parametrize(("names", "env"), [(["--python"], {}), ([], {"NUMBA_DISABLE_JIT": "1"})])
+def test_as_python_although_numba_is_there(tmp_path, names, env):
+    paths = jg.debug.eject(_small(), tmp_path)
+    _all_equal(paths, tmp_path, *names, without=WITHOUT, **env)
+
+
+@pytest.mark.slow  # Numba takes a second or more for each kernel
+def test_a_compiled_training_step_by_numba_alone(tmp_path):
+    step = jg.compile(_step())
+    for _ in range(3):
+        step()
+    _all_equal(jg.debug.eject(step, tmp_path), tmp_path, by="Numba", without=WITHOUT)
+
+
+@pytest.mark.parametrize(("by", "without"), [("Numba", ()), ("plain Python", NUMBA)])
+def test_products_without_openblas(tmp_path, by, without):
+    a, b = jg.randn(9, 50).double(), jg.randn(50, 7).double()
+    jg.flush_all()
+    paths = jg.debug.eject(a @ b + 1, tmp_path)
+    without = (*without, "scipy_openblas32", *WITHOUT)
+    last = _all_equal(paths, tmp_path, by=by, without=without)
+    assert "products by NumPy within a tolerance" in last
+    text = paths[0].read_text()
+    assert " + " in text
+    paths[0].write_text(text.replace("add = ", "add = s0 + "))
+    assert _run(tmp_path, without=without).returncode == 1
+
+
+def test_the_plan_is_plain_data(tmp_path):
+    x = jg.arange(6.0).reshape(2, 3).realize()
+    (path,) = jg.debug.eject((x * 2).sum(1), tmp_path)
+    (program,) = json.loads((tmp_path / "plan.json").read_text())
+    (step,) = program["steps"]
+    assert step["kernel"] == path.stem
+    assert [line.split(":")[0] for line in step["lines"]] == ["test_eject.py"]
+    (given,), (written,) = program["inputs"], step["writes"]
+    np.testing.assert_array_equal(np.load(tmp_path / given["file"]), np.arange(6, dtype="f4"))
+    np.testing.assert_array_equal(np.load(tmp_path / written["file"]), [6, 24])
+    assert all(size % 64 == 0 for size in program["buffers"])
+
+
+def test_a_fault_does_not_spread_to_the_steps_after_it(tmp_path):
+    x = jg.linspace(0, 1, 50).realize()
+    paths = jg.debug.eject(lambda: ((x.exp().realize() + 1).log().realize() * 2).tolist(), tmp_path)
+    assert len(paths) == 3
+    text = paths[1].read_text()
+    paths[1].write_text(text.replace("log_f32(add)", "add"))
+    lines = _run(tmp_path).stdout.splitlines()
+    assert ["DIFFERS" in line for line in lines[:3]] == [False, True, False]
+    assert lines[3].endswith("1 kernels DIFFER")
 
 
 def test_views_writes_and_dtypes(tmp_path):
@@ -98,7 +167,7 @@ def test_an_edited_kernel_differs(tmp_path):
     second.write_text(second.read_text().replace("mul + s1", "mul - s1"))
     done = _run(tmp_path, second.stem)
     assert done.returncode == 1
-    assert done.stdout.count("\n") == 1 and "DIFFERS: data/" in done.stdout
+    assert done.stdout.count("\n") == 2 and "DIFFERS: data/" in done.stdout
     assert _run(tmp_path, first.stem).returncode == 0
     assert "no kernel nonsense" in _run(tmp_path, "nonsense").stderr
 
@@ -122,6 +191,7 @@ def test_command(tmp_path, root):
     command = [sys.executable, "-m", "jitgrad", "eject", "--out", str(tmp_path / "step")]
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    head, *lines = done.stdout.splitlines()
+    head, *lines, last = done.stdout.splitlines()
+    assert last.endswith(" steps by plain Python  equal")
     assert head.startswith(f"{len(lines)} kernels of one training step")
     assert len(lines) >= 5 and all(line.endswith("  equal") for line in lines)
