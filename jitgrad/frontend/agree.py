@@ -32,6 +32,7 @@ def difference(a: Recording, b: Recording) -> tuple[str, str, str] | None:
         ("what it writes", [(i, *_values([v])) for i, v, _ in a.writes],
          [(i, *_values([v])) for i, v, _ in b.writes]),
         ("the gradients it leaves", _boxes(a), _boxes(b)),
+        ("the history of its results", _history(a), _history(b)),
         ("its random draws", _draws(a), _draws(b)),
         ("its host numbers", len(a.capture.events), len(b.capture.events)),
     ):  # fmt: skip
@@ -81,6 +82,12 @@ def _boxes(r: Recording) -> list[Any]:
     return [
         (_source(s), had, c if c is None or c == "same" else _shape(c)) for s, had, c in r.boxes
     ]
+
+
+def _history(r: Recording) -> Any:
+    holders = [next((i for i, t in enumerate(r.capture.pattern.tensors) if t is h), id(h))
+               for h in r.holders]  # fmt: skip
+    return holders, r.outer, r.history and r.history.facts()
 
 
 def _draws(r: Recording) -> list[Any]:

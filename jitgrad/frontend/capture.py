@@ -27,6 +27,10 @@ from jitgrad.frontend.writing import put
 from jitgrad.ir.node import Node
 
 
+class Unfit(Exception):
+    """Why a call cannot be replayed."""
+
+
 class Capture:
     """What one call of a compiled function does; see the module."""
 
@@ -50,7 +54,7 @@ class Capture:
         self.looked: set[int] = set()  # those of them that were read before they were set
         self.batches: dict[int, tuple[int, Tensor, Any]] = {}  # storage of a stand-in -> argument
         self._bases: set[int] = set()
-        self._start = next(order)  # leaves that are older existed before
+        self.began = next(order)  # leaves that are older existed before
         self.own_boxes: set[int] = set()  # of leaves made inside
         self.abandoned = False
         self.groups: dict[int, tuple[Any, int]] = {}  # parameter groups and their versions
@@ -170,7 +174,7 @@ class Capture:
 
     def box(self, box: Box, leaf: Any = None, read: bool = True) -> None:
         """The gradient in `box` (that of `leaf`) is about to be read or set."""
-        if leaf is not None and leaf.seq > self._start:
+        if leaf is not None and leaf.seq > self.began:
             self.own_boxes.add(id(box))
         if id(box) in self.boxes:
             return

@@ -16,12 +16,12 @@ from typing import Any
 
 from jitgrad.frontend.agree import difference
 from jitgrad.frontend.argchange import changed
-from jitgrad.frontend.argtree import HISTORY, Pattern, facts, remake, swapped
-from jitgrad.frontend.capture import Capture
+from jitgrad.frontend.argtree import Pattern, remake, swapped
+from jitgrad.frontend.capture import Capture, Unfit
 from jitgrad.frontend.conditions import GRADIENT, OTHER, Conditions, Miss
 from jitgrad.frontend.program import Program
 from jitgrad.frontend.record import Base
-from jitgrad.frontend.recording import Recording, Shared, Unfit
+from jitgrad.frontend.recording import Recording, Shared
 from jitgrad.frontend.state import local
 from jitgrad.ir import apply
 from jitgrad.runtime import switches, trace
@@ -175,8 +175,6 @@ class Compiled:
             result = _real(result, capture)
         del args, kwargs
         try:
-            if local.state.grad and any(facts(t).history == HISTORY for t in pattern.tensors):
-                raise Unfit("an argument has history")
             recording = Recording(capture, result, patient=known.failures > 0)
         except Shared as shared:
             capture.settle()
@@ -185,7 +183,7 @@ class Compiled:
         except Unfit as unfit:
             capture.settle()
             known.failures += 1
-            if known.failures >= PATIENCE or "differentiated" in str(unfit) or capture.abandoned:
+            if known.failures >= PATIENCE or capture.abandoned:
                 known.lazy = str(unfit)
                 self._report("runs lazily from now on", "compiled", known.lazy)
             return result, None
@@ -298,8 +296,8 @@ def compile(
     Works on functions of tensors, Modules and whole training steps. Calls 1 and 2 with arguments
     of one pattern (structure, shapes, dtypes, plain values) record; later calls check that the
     Python values which the function read are as they were, and record again when not. A value that
-    is read in the middle raises; with `fallback=True` such a function runs lazily instead. A
-    function whose results can still be differentiated runs lazily too.
+    is read in the middle raises; with `fallback=True` such a function runs lazily instead. The
+    gradient of a differentiable result is a program of its own, with the same bits again.
 
     >>> import jitgrad as jg
     >>> @jg.compile

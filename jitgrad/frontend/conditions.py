@@ -140,10 +140,11 @@ class Conditions:
         script.use(content=content, last=last, rebound=rebound)
         used = {id(what) for kind, what in map(own, r.sources) if kind == "keep"}
         boxes = {id(what) for (kind, what), *_ in r.boxes if kind == "box"}
+        holders = {id(t) for t in r.holders}
         with script.block("def tensors():"):
             for t in r.watch.tensors.values():
                 owned = t._box is not None and id(t._box) in boxes
-                if id(t._storage) not in used and not owned:
+                if id(t._storage) not in used and not owned and id(t) not in holders:
                     continue
                 self._tensor(script, t, owned)
             script.line("last[0] = rebound[0]", "return -1")

@@ -16,9 +16,10 @@ from jitgrad.frontend.hostscalar import HostFloat
 from jitgrad.frontend.pending import flush
 from jitgrad.frontend.recording import Recording
 from jitgrad.frontend.results import Results
+from jitgrad.frontend.retracing import Retrace
 from jitgrad.frontend.storage import Storage
 from jitgrad.runtime import threads
-from jitgrad.runtime.replay import KEPT, Replay
+from jitgrad.runtime.replay import Replay
 from jitgrad.runtime.script import Script
 
 _KINDS = ("keep", "box", "arg", "box of", "batch", "external")
@@ -43,12 +44,17 @@ class Program:
         indices = self._scalars(r)
         self.replay = Replay(r.roots, [r.inputs[i] for i in order], indices)
         slots = {i: at for at, i in enumerate(order)}
-        self.results = Results(script, r, self.replay.at, slots, self._storage)
+        self.trace: Retrace | None = None
+        if r.history is not None:
+            self.trace = Retrace(r.history, [node for _, node, _ in r.draws])
+        self.results = Results(script, r, self.replay.at, slots, self._storage, self.trace)
         with script.block("def replay(args, kwargs):"):
             self._write(r, conditions, args, kwargs)
         self.call = script.build("replay")
         self.text = script.text
         del self.script, self.results, self.tensors, self.sources
+        if self.trace is not None:
+            self.trace.forget()
 
     def release(self) -> None:
         """Give memory back that is kept for the next call: another program runs now."""
@@ -102,8 +108,7 @@ class Program:
     def _write(self, r: Recording, conditions: Conditions, args: Any, kwargs: Any) -> None:
         script, replay = self.script, self.replay
         script.use(**replay.names(), lock=threads.execution_lock, settle=_settle)
-        memory = self._memory()
-        self.kept = ["arena", "steady", *memory]
+        self.kept = ["steady", *replay.kept(self.results.traded)]
         script.use(**dict.fromkeys(self.kept))
         script.line(f"global {', '.join(self.kept)}")
         conditions.write(script, args, kwargs)
@@ -112,19 +117,18 @@ class Program:
             for event in r.capture.events:
                 name = script.bind("event", event)
                 script.line(f"{name}.values = {name}.fn()")
-            self._buffers()
-            replay.write_arena(script)
+            replay.write_memory(script)
             self._addresses()
             replay.write_numbers(script, self.numbers, self.draws)
+            if self.trace is not None:
+                drawn = [f"({', '.join(self.draws[i])}), " for i in self.trace.drawn]
+                script.line(f"drawn = ({''.join(drawn)})")
             for g, first in r.capture.generators.values():
                 if g._draw > first:
                     script.line(f"{script.bind('generator', g)}._draw += {g._draw - first}")
             replay.write_run(script)
             self.results.write()
-            for i in self.fresh:  # whoever holds a result may drop it before the next but one
-                script.line(f"spare{i}, last{i} = last{i}, out{i}")
-            for i in self.inner:
-                script.line(f"spare{i} = out{i}")
+            replay.write_kept(script)
         script.line("return result")
 
     def _inputs(self) -> None:
@@ -171,31 +175,6 @@ class Program:
                 None if i in self.steady else f"out{i - first}.ptr" if i >= first else f"a{i}"
             ),
         )
-
-    # ---- memory for the results
-
-    def _memory(self) -> list[str]:
-        """What is kept for the next call: names of buffers."""
-        sizes, traded = self.replay.sizes, self.results.traded
-        between = set(range(len(sizes))) - set(self.replay.at)  # from one schedule to the next
-        self.spare = sorted(traded | between)
-        self.inner = sorted(between)
-        self.fresh = [i for i, n in enumerate(sizes) if n <= KEPT and i not in traded | between]
-        return [*[f"spare{i}" for i in self.spare + self.fresh], *[f"last{i}" for i in self.fresh]]
-
-    def _buffers(self) -> None:
-        """The memory of result i is out{i}."""
-        line = self.script.line
-        for i, size in enumerate(self.replay.sizes):
-            if i not in self.spare and i not in self.fresh:
-                line(f"out{i} = alloc({size})")
-                continue
-            # Nothing but this module and the call refers to it; it is no memory of NumPy's.
-            line(
-                f"out{i} = spare{i}",
-                f"if out{i} is None or getrefcount(out{i}) != 3 or out{i}.keep is not None: "
-                f"out{i} = alloc({size})",
-            )
 
 
 def _settle(storages: tuple[Storage, ...]) -> None:

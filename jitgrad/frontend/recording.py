@@ -11,16 +11,14 @@ import gc
 from typing import Any
 
 from jitgrad.frontend.argtree import ATOMS
-from jitgrad.frontend.capture import Capture
+from jitgrad.frontend.capture import Capture, Unfit
+from jitgrad.frontend.history import History
 from jitgrad.frontend.hostscalar import HostFloat
+from jitgrad.frontend.pending import flush, kept
 from jitgrad.frontend.record import Base
 from jitgrad.frontend.storage import Storage
 from jitgrad.frontend.tape import Edge, Leaf
 from jitgrad.ir.node import Node, walk
-
-
-class Unfit(Exception):
-    """Why a call cannot be replayed."""
 
 
 class Shared(Unfit):
@@ -40,17 +38,23 @@ class NewTensor:
     chain: Any
     shape: Any
     dtype: Any
-    history: Any  # None, "leaf", or (label, line) of an Edge whose values backward has freed
+    own: bool  # whether its history is the storage's
+    # None, "leaf", ("freed", label, line) of an Edge whose values backward has freed, ("root", i):
+    # that of `Recording.history`, or ("shared", i): the very one of `Recording.holders[i]`
+    history: Any
 
     def key(self) -> Any:
         """What two recordings must share."""
-        return (self.cls, self.source, self.chain, self.shape, self.dtype, self.history)
+        return (
+            self.cls, self.source, self.chain, self.shape, self.dtype, self.own, self.history
+        )  # fmt: skip
 
 
 class Recording:
     """One clean call.
 
     Attributes:
+        history: of what is returned, None if nothing is differentiable; `outer`: where it ends.
         inputs: nodes read; `sources`: where each comes from ("keep", storage), ("box", box),
             ("arg", i), ("box of", i), ("batch", i) or ("external", storage).
         roots: nodes to compute; a value is ("out", root), ("in", input) or ("const", node).
@@ -81,9 +85,12 @@ class Recording:
             raise Unfit(capture.reason)
         if capture.modes_changed():
             raise Unfit("it changes the gradient mode")
+        self.holders: list[Any] = []  # tensors from before
+        self._edges: list[Edge] = []  # histories of results
         self._origins()
         self.result = self._describe(result)
         self._changes()
+        self.history, self.outer = self._history()
         self._sort()
         self.order = walk(self.roots)
         self._leaves()
@@ -210,9 +217,55 @@ class Recording:
         source = self._storage(storage)
         at = self._tensor_at[id(t)] = len(self.tensors)
         self.tensors.append(
-            NewTensor(type(t), source, chain, t._shape, t._dtype, history(t._edge()))
+            NewTensor(
+                type(t), source, chain, t._shape, t._dtype, t._track is storage, self._history_of(t)
+            )
         )
         return at
+
+    # ---- histories
+
+    def _history_of(self, t: Any) -> Any:
+        """How a returned tensor's history is made again."""
+        edge = t._track.edge
+        if edge is None:
+            return None
+        before = [*self.capture.pattern.tensors, *self.watch.tensors.values()]
+        for holder in before:
+            if holder._track is t._track:
+                return "shared", self._holder(holder)
+        if type(edge) is Leaf:
+            return "leaf"
+        if _freed(edge):
+            return "freed", edge.label, edge.site
+        if edge not in self._edges:
+            self._edges.append(edge)
+        return "root", self._edges.index(edge)
+
+    def _holder(self, t: Any) -> int:
+        if not any(t is h for h in self.holders):
+            self.holders.append(t)
+        return next(i for i, h in enumerate(self.holders) if h is t)
+
+    def _history(self) -> tuple[History | None, list[tuple[str, int]]]:
+        """What the results' histories are, and where the Edges that they lead to are found:
+        ("track" or "view", tensor in `holders`). Values that gradients need become roots."""
+        if not self._edges:
+            return None, []
+        known: dict[int, tuple[str, Any]] = {}
+        for t in [*self.capture.pattern.tensors, *self.watch.tensors.values()]:
+            root, view = t._track.edge, t._view
+            if root is not None:
+                known.setdefault(id(root), ("track", t))
+                if view is not None and view.root is root:
+                    known.setdefault(id(view.edge), ("view", t))
+        history = History(self._edges, set(known), self.capture.began)
+        for node in kept(self.roots, set()):
+            self._root_at.setdefault(id(node), len(self._root_at))
+            if len(self._root_at) > len(self.roots):
+                self.roots.append(node)
+        found = [known[id(e)] for e in history.outer]
+        return history, [(kind, self._holder(t)) for kind, t in found]
 
     def _storage(self, storage: Storage) -> tuple[str, int]:
         key = id(storage)
@@ -304,8 +357,6 @@ class Recording:
         for weak in self.capture.numbers:
             storage = weak()
             if storage is not None and id(storage) in self._origin:
-                from jitgrad.frontend.pending import flush
-
                 flush([storage.node])
                 raise Unfit("a tensor held a number that was never computed")
 
@@ -335,19 +386,15 @@ class Recording:
 _DRAWN = frozenset(["uniform", "normal", "random_bits"])
 
 
-def history(edge: Any) -> Any:
-    """How a returned tensor's history is made again; Unfit if it can be differentiated."""
-    if edge is None:
-        return None
-    if type(edge) is Leaf:
-        return "leaf"
+def _freed(edge: Any) -> bool:
+    """Whether backward has freed the values of an Edge at or below this one."""
     seen, stack = {edge}, [edge]
     while stack:
         e = stack.pop()
         if type(e) is Edge and e.saved is None:
-            return edge.label, edge.site
+            return True
         for x in e.inputs:
             if x is not None and x not in seen:
                 seen.add(x)
                 stack.append(x)
-    raise Unfit("its results can be differentiated outside")
+    return False

@@ -15,7 +15,8 @@ import numpy as np
 
 from jitgrad.frontend.record import make
 from jitgrad.frontend.recording import NewTensor, Recording
-from jitgrad.frontend.storage import Storage, Track, View
+from jitgrad.frontend.retracing import Retrace, replayed, retraced
+from jitgrad.frontend.storage import Storage, Track, View, owned
 from jitgrad.frontend.tape import Box, Edge, Leaf
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.ir.node import Node
@@ -42,9 +43,12 @@ class Results:
         at: list[int],
         slots: dict[int, int],
         storage: Callable[[int], str],
+        trace: Retrace | None,
     ) -> None:
-        """`at`: of roots among results; `slots`: of inputs; `storage(input)`: an expression."""
+        """`at`: of roots among results; `slots`: of inputs; `storage(input)`: an expression;
+        `trace`: the history of what is returned, if it can be differentiated."""
         self.script = script
+        self._trace = trace
         self.r = r
         self._at, self._slots = at, slots
         self._storage = storage
@@ -95,10 +99,13 @@ class Results:
         """All lines; result i is the buffer `out{i}`, traded memory goes to `spare{i}`."""
         r, line = self.r, self.script.line
         self.script.use(
-            node=_node, fresh=_fresh, spent=_spent, tensor=_tensor, Storage=Storage, Tensor=Tensor,
+            node=_node, fresh=_fresh, spent=_spent, tensor=_tensor, leaf=_leaf, Storage=Storage,
+            Tensor=Tensor, Track=Track,
             Box=Box, copyto=np.copyto,
         )  # fmt: skip
         self._before()
+        if self._trace is not None:
+            self._histories(self._trace)
         for slot, what, count in self._updates:
             self._update(slot, what, count)
         for grad in self._grads:
@@ -127,11 +134,55 @@ class Results:
     def _before(self) -> None:
         """Values and gradients from before the call that are needed after it."""
         values = [v for _, v, _ in self._writes] + [v for v, *_ in self._stores]
+        values += [v for _, v in self._saved()]
         for slot in sorted({what for kind, what in values if kind == "in"}):
             self.script.line(f"before{slot} = {self._storage(slot)}.node")
         specs = [self.r.result, *[c for _, c in self._boxes if c]]
         for box in dict.fromkeys([h for spec in specs for h in _helds(spec)]):
             self.script.line(f"{self._was(*box)} = {self._box(*box)}.value")
+
+    def _saved(self) -> list[tuple[Node, Value]]:
+        """What gradients need: nodes of the recording, and where their values are found."""
+        if self._trace is None:
+            return []
+        r = self.r
+        found: dict[int, Value] = {id(n): ("in", self._slots[i]) for i, n in enumerate(r.inputs)}
+        found |= {id(n): ("out", self._at[i]) for i, n in enumerate(r.roots)}
+        return [(n, found.get(id(n), ("const", n))) for n in self._trace.leaves]
+
+    def _histories(self, trace: Retrace) -> None:
+        """The Edges of results: edge0, edge1, ..."""
+        script = self.script
+        values = []
+        for n, (kind, what) in self._saved():
+            if kind == "in" and self.external[what]:
+                script.use(owned=owned)
+                values.append(f"owned(array{what}.copy())")
+            elif kind == "in" and n.strides is not None:
+                script.use(moved=_moved)
+                place = f"{n.shape}, {script.bind('dtype', n.dtype)}, {n.strides}"
+                values.append(f"moved(before{what}, {place}, offset{self._arg(what)})")
+            elif kind == "in":
+                values.append(f"before{what}")
+            elif kind == "out":
+                values.append(f"node({n.shape}, {script.bind('dtype', n.dtype)}, out{what})")
+            else:
+                values.append(script.bind("const", n))
+        outer = [f"{self._holder(i)}.{'_track.edge' if kind == 'track' else '_edge()'}, "
+                 for kind, i in self.r.outer]  # fmt: skip
+        script.line(f"values = ({''.join([v + ', ' for v in values])})")
+        given = f"{script.bind('trace', trace)}, values, drawn, ({''.join(outer)})"
+        if trace.order:
+            script.use(replayed=replayed)
+            script.line(f"edge0 = replayed({given})")
+        else:
+            count = len(trace.roots)
+            script.use(retraced=retraced)
+            script.line(f"{''.join([f'edge{i}, ' for i in range(count)])} = retraced({given})")
+
+    def _arg(self, slot: int) -> int:
+        """Which Tensor argument an input is."""
+        return self.r.sources[self._input(slot)][1]
 
     def _update(self, slot: int, what: int, count: int) -> None:
         dtype = self.script.bind("dtype", self.r.inputs[self._input(slot)].dtype)
@@ -178,27 +229,50 @@ class Results:
         return f"{self._node(value)}.array()"
 
     def _direct(self) -> set[Any]:
-        """New storages that one plain new Tensor is the only one to view."""
+        """New storages that one new Tensor alone views, the whole of it and no leaf."""
         sharing = Counter(t.source for t in self.r.tensors)
         return {
             t.source
             for t in self.r.tensors
-            if t.source[0] == "new" and sharing[t.source] == 1 and t.chain is None
-            and t.history is None and self._stores[t.source[1]][0][0] == "out"
-        }  # fmt: skip
+            if t.source[0] == "new"
+            and sharing[t.source] == 1
+            and t.chain is None
+            and (t.history is None or (t.own and t.history[0] in ("freed", "root")))
+            and self._stores[t.source[1]][0][0] == "out"
+        }
 
     def _tensor(self, t: NewTensor, direct: bool) -> str:
         """A new Tensor."""
         bind = self.script.bind
         cls, dtype = bind("class_", t.cls), bind("dtype", t.dtype)
         kind, at = t.source
+        shape = self._stores[at][1] if kind == "new" else self.r.inputs[at].shape
+        edge = "None"
+        if t.history is not None and t.history[0] == "root":
+            edge = f"edge{t.history[1]}"
+        elif t.history is not None and t.history[0] == "freed":
+            label, site = t.history[1:]
+            edge = f"spent({shape}, {dtype}, {label!r}, {site!r})"
         if direct:
-            what = f"{cls}, {t.shape}, {dtype}, out{self._stores[at][0][1]}"
-            history = "" if t.history is None else f", spent({t.shape}, {dtype}, *{t.history!r})"
-            return f"fresh({what}{history})"
-        new = kind == "new"
-        storage = f"new{at}" if new else self._storage(self._slots[at])
-        return f"tensor({bind('described', t)}, {storage}, {new})"
+            return f"fresh({cls}, {t.shape}, {dtype}, out{self._stores[at][0][1]}, {edge})"
+        storage = f"new{at}" if kind == "new" else self._storage(self._slots[at])
+        described = f"{cls}, {storage}, {bind('chain', t.chain)}, {t.shape}, {dtype}"
+        if t.history == "leaf":
+            return f"leaf({described})"
+        if t.history is not None and t.history[0] == "shared":
+            return f"tensor({described}, {self._holder(t.history[1])}._track)"
+        if kind == "new" and t.own:
+            self.script.line(f"new{at}.edge = {edge}")
+            return f"tensor({described}, new{at})"
+        return f"tensor({described}, Track({edge}))"
+
+    def _holder(self, i: int) -> str:
+        """A tensor from before."""
+        holder = self.r.holders[i]
+        for at, t in enumerate(self.r.capture.pattern.tensors):
+            if t is holder:
+                return f"t{at}"
+        return self.script.bind("tensor_", holder)
 
     def _was(self, kind: str, what: Any) -> str:
         return f"was_{self.script.bind('box', what) if kind == 'box' else f't{what}'}"
@@ -263,6 +337,13 @@ def _node(shape: Any, dtype: Any, memory: Any) -> Node:
     return Node(_BUFFER, (), (), shape, dtype, "cpu", _SITE, memory)
 
 
+def _moved(base: Node, shape: Any, dtype: Any, strides: Any, offset: int) -> Node:
+    """A part of a realised node."""
+    out = _node(shape, dtype, base.data)
+    out.strides, out.offset = strides, base.offset + offset
+    return out
+
+
 def _fresh(cls: Any, shape: Any, dtype: Any, memory: Any, edge: Any = None) -> Any:
     """A Tensor over memory of its own."""
     storage = _new(Storage)
@@ -284,21 +365,17 @@ def _spent(shape: Any, dtype: Any, label: str, site: Any) -> Edge:
     return edge
 
 
-def _tensor(described: NewTensor, storage: Any, new: bool) -> Any:
-    """A Tensor over a storage, which may be a `new` one of its own."""
-    t = described
-    edge: Any = None
-    box = None
-    if t.history == "leaf":
-        box = Box()
-        edge = Leaf(t.shape, t.dtype, box)
-    elif t.history is not None:
-        edge = _spent(t.shape, t.dtype, *t.history)
-    if new and t.chain is None:
-        storage.edge = edge
-        out = make(t.cls, storage, storage, None, t.shape, t.dtype)
-    else:
-        view = None if t.chain is None else View(t.chain, edge, edge)
-        out = make(t.cls, storage, Track(edge), view, t.shape, t.dtype)
+def _tensor(cls: Any, storage: Any, chain: Any, shape: Any, dtype: Any, track: Any) -> Any:
+    """A Tensor over a storage; the history of a view follows from that of the storage."""
+    view = None if chain is None else View(chain)
+    return make(cls, storage, track, view, shape, dtype)
+
+
+def _leaf(cls: Any, storage: Any, chain: Any, shape: Any, dtype: Any) -> Any:
+    """A Tensor that requires grad."""
+    box = Box()
+    edge = Leaf(shape, dtype, box)
+    view = None if chain is None else View(chain, edge, edge)
+    out = make(cls, storage, Track(edge), view, shape, dtype)
     out._box = box
     return out

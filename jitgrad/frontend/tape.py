@@ -68,6 +68,7 @@ class Edge:
         "shape",
         "site",
     )
+    opens = False  # whether other Edges may stand for this one, see `_inner`
 
     def __init__(
         self,
@@ -158,6 +159,7 @@ class Leaf:
 
     __slots__ = ("__weakref__", "after", "box", "dtype", "hooks", "seq", "shape")
     inputs = ()
+    opens = False
     next_functions = ()
 
     def __init__(self, shape: Shape, dtype: DType, box: Box) -> None:
@@ -253,9 +255,13 @@ def run(
     they are to be differentiated again (`create`).
     """
     state = local.state
-    wanted = None if targets is None else _leading_to([edge for edge, _ in roots], targets)
+    recorded = create or state.capture is not None
+    roots = [(_inner(edge, recorded), g) for edge, g in roots]
+    goals = {_inner(edge, recorded): edge for edge in targets or ()}
+    wanted = None
+    if targets is not None:
+        wanted = _leading_to([edge for edge, _ in roots], goals, recorded)
     found: dict[Any, Any] = {}
-    goals = set(targets or ())
     grads: dict[Any, Any] = {}
     heap: list[tuple[int, Any]] = []
 
@@ -284,12 +290,12 @@ def run(
             if edge.hooks:
                 g = _call_hooks(edge, g, create)
             if edge in goals:
-                found[edge] = g
+                found[goals[edge]] = g
             if type(edge) is Leaf:
                 if targets is None:
                     accumulate(edge, g, create)
                 continue
-            if wanted is not None and not any(e in wanted for e in edge.inputs):
+            if wanted is not None and not any(_inner(e, recorded) in wanted for e in edge.inputs):
                 continue
             if edge.saved is None:
                 raise RuntimeError(_twice(edge))
@@ -303,8 +309,10 @@ def run(
             if state.eager and not create:
                 flush([n for n in out if n is not None])
             for into, g in zip(edge.inputs, out, strict=False):
-                if into is not None and g is not None and (wanted is None or into in wanted):
-                    deposit(into, g)
+                if into is not None and g is not None:
+                    into = into.inner(recorded) if into.opens else into
+                    if wanted is None or into in wanted:
+                        deposit(into, g)
     finally:
         state.rule, state.grad, state.forced = before
         ir_site.swap(forced)
@@ -320,19 +328,25 @@ def _twice(edge: Edge) -> str:
     )
 
 
-def _leading_to(roots: list[Any], targets: list[Any]) -> set[Any]:
-    """The Edges on a path from `roots` to `targets`, found by age: inputs are older."""
+def _inner(edge: Any, recorded: bool) -> Any:
+    """The Edge that stands for `edge`: another where its gradient is `recorded`, and ever after."""
+    return edge.inner(recorded) if edge is not None and edge.opens else edge
+
+
+def _leading_to(roots: list[Any], goals: Iterable[Any], recorded: bool) -> set[Any]:
+    """The Edges on a path from `roots` to `goals`, found by age: inputs are older."""
     seen = set(roots)
     stack = list(seen)
     while stack:
-        for edge in stack.pop().inputs:
+        for x in stack.pop().inputs:
+            edge = _inner(x, recorded)
             if edge is not None and edge not in seen:
                 seen.add(edge)
                 stack.append(edge)
-    goals = set(targets)
+    goals = set(goals)
     out: set[Any] = set()
     for edge in sorted(seen, key=lambda e: e.seq):
-        if edge in goals or any(e in out for e in edge.inputs):
+        if edge in goals or any(_inner(e, recorded) in out for e in edge.inputs):
             out.add(edge)
     return out
 

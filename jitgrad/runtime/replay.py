@@ -131,6 +131,41 @@ class Replay:
             names[f"f32_{p}"], names[f"f64_{p}"] = raw.cast("f"), raw.cast("d")
         return names
 
+    def kept(self, traded: set[int]) -> list[str]:
+        """Names of the memory that is kept for the next run.
+
+        Whoever uses a `traded` result puts what it replaces into `spare{i}`.
+        """
+        between = set(range(len(self.sizes))) - set(self.at)  # from one schedule to the next
+        self._spare = sorted(traded | between)
+        self._inner = sorted(between)
+        fresh = [i for i, n in enumerate(self.sizes) if n <= KEPT]
+        self._fresh = [i for i in fresh if i not in traded | between]
+        names = [f"spare{i}" for i in self._spare + self._fresh]
+        return ["arena", *names, *[f"last{i}" for i in self._fresh]]
+
+    def write_memory(self, script: Script) -> None:
+        """Lines that provide it: the memory of result i is `out{i}`."""
+        for i, size in enumerate(self.sizes):
+            if i not in self._spare and i not in self._fresh:
+                script.line(f"out{i} = alloc({size})")
+                continue
+            # Nothing but this module and the call refers to it; it is no memory of NumPy's.
+            script.line(
+                f"out{i} = spare{i}",
+                f"if out{i} is None or getrefcount(out{i}) != 3 or out{i}.keep is not None: "
+                f"out{i} = alloc({size})",
+            )
+        if any(part.plan.arena_bytes for part in self.parts):
+            script.line("if arena is None: arena = arrange()")
+
+    def write_kept(self, script: Script) -> None:
+        """Lines that keep it for the next run."""
+        for i in self._fresh:  # whoever holds a result may drop it before the next but one
+            script.line(f"spare{i}, last{i} = last{i}, out{i}")
+        for i in self._inner:
+            script.line(f"spare{i} = out{i}")
+
     def write_addresses(self, script: Script, name: Callable[[int], str | None]) -> None:
         """Lines that put addresses where kernels look for them; `name(i)` has that of input i,
         or past the inputs of a result, or is None where it is not to be put."""
@@ -167,11 +202,6 @@ class Replay:
             "if failure is not None: raise_failure(failure)",
             "tally.runs += 1",
         )
-
-    def write_arena(self, script: Script) -> None:
-        """Lines that provide memory for temporary values."""
-        if any(part.plan.arena_bytes for part in self.parts):
-            script.line("if arena is None: arena = arrange()")
 
     # ---- what the lines call
 

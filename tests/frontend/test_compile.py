@@ -314,19 +314,6 @@ def test_modes():
     assert both(scenario).replays
 
 
-def test_results_that_can_be_differentiated_run_lazily():
-    def scenario(run):
-        net = network()
-        f = run.compile(net)
-        for x, _ in batches(5):
-            net.zero_grad()
-            f(x).square().sum().backward()
-            run.see(*state(net))
-
-    run = both(scenario)
-    assert run.lazy == ["its results can be differentiated outside"]
-
-
 def test_side_effects_run_again():
     def scenario(run):
         log, counter = [], {"calls": 0}
