@@ -1,8 +1,10 @@
 """The innermost steps of a tiled float32 product, as Python twins over pointers.
 
-Entry functions: `tile_f32` (a few rows times one panel), `copy_row_f32` and `turn_rows_f32` (how a
-panel comes about); `microkernel_llvm` defines the same names for compiled code. A panel is
-COLUMNS columns of the right operand, row after row. May import: NumPy, ctypes, `intrinsics`.
+Entry functions: `tile_f32` (a few rows times one panel), `put_row_f32` (where less than a panel's
+width is wanted), `copy_row_f32`, `turn_rows_f32` and `pick_row_f32` (how a panel comes about). All
+but the first are a few instructions without a loop. `microkernel_llvm` defines the same names for
+compiled code. A panel is COLUMNS columns of the right operand, row after row. May import: NumPy,
+ctypes, `intrinsics`.
 """
 
 import ctypes
@@ -67,6 +69,24 @@ def copy_row_f32(b, panel):
     _matrix(panel, (COLUMNS,), (1,))[:] = _matrix(b, (COLUMNS,), (1,))
 
 
-def turn_rows_f32(b, step, panel):
-    """BLOCK elements of each of COLUMNS rows of b, `step` apart, become BLOCK rows of a panel."""
-    _matrix(panel, (BLOCK, COLUMNS), (COLUMNS, 1))[:] = _matrix(b, (BLOCK, COLUMNS), (1, step))
+def turn_rows_f32(width, b, step, panel):
+    """BLOCK elements of each of `width` rows of b, `step` apart, become BLOCK rows of a panel; the
+    last column comes again up to COLUMNS."""
+    rows = _matrix(b, (BLOCK, width), (1, step))
+    _matrix(panel, (BLOCK, COLUMNS), (COLUMNS, 1))[:] = rows[:, _columns(width)]
+
+
+def pick_row_f32(width, b, step, panel):
+    """`width` elements of b, `step` apart, become a row of a panel; the last one comes again."""
+    _matrix(panel, (COLUMNS,), (1,))[:] = _matrix(b, (width,), (step,))[_columns(width)]
+
+
+def put_row_f32(width, row, c, add):
+    """`width` elements of a tile's row go to c, or are added to it."""
+    out, row = _matrix(c, (width,), (1,)), _matrix(row, (width,), (1,))
+    with np.errstate(all="ignore"):
+        out[:] = out + row if add else row
+
+
+def _columns(width):
+    return np.minimum(np.arange(COLUMNS), width - 1)

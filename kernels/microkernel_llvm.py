@@ -154,15 +154,54 @@ def _transposed(builder, rows):
     ]
 
 
+def _column(builder, j, width):
+    """The column that is read as column j: the last one comes again."""
+    return builder.select(builder.icmp_signed("<", _I64(j), width), _I64(j),
+                          builder.sub(width, _I64(1)))  # fmt: skip
+
+
 @intrinsic
-def turn_rows_f32(context, b, step, panel):
+def turn_rows_f32(context, width, b, step, panel):
     def generate(ctx, builder, sig, args):
-        b, step, panel = args
+        width, b, step, panel = args
         for j in range(0, COLUMNS, WIDTH):
-            places = [_moved(builder, b, builder.mul(step, _I64(j + i))) for i in range(WIDTH)]
+            numbers = [_column(builder, j + i, width) for i in range(WIDTH)]
+            places = [_moved(builder, b, builder.mul(step, number)) for number in numbers]
             columns = _transposed(builder, [_load(builder, place) for place in places])
             for p, column in enumerate(columns):
                 _store(builder, column, _moved(builder, panel, p * COLUMNS + j))
         return ctx.get_dummy_value()
 
-    return types.none(b, types.intp, panel), generate
+    return types.none(types.intp, b, types.intp, panel), generate
+
+
+@intrinsic
+def pick_row_f32(context, width, b, step, panel):
+    def generate(ctx, builder, sig, args):
+        width, b, step, panel = args
+        for j in range(COLUMNS):
+            place = _moved(builder, b, builder.mul(step, _column(builder, j, width)))
+            builder.store(builder.load(place), _moved(builder, panel, j))
+        return ctx.get_dummy_value()
+
+    return types.none(types.intp, b, types.intp, panel), generate
+
+
+@intrinsic
+def put_row_f32(context, width, row, c, add):
+    def generate(ctx, builder, sig, args):
+        width, row, c, add = args
+        columns = [_column(builder, j, width) for j in range(COLUMNS)]
+        places = [_moved(builder, c, column) for column in columns]
+        values = [builder.load(_moved(builder, row, column)) for column in columns]
+        with builder.if_else(builder.icmp_signed("!=", add, _I64(0))) as (again, anew):
+            with again:  # all are read before any is written
+                known = [builder.load(place) for place in places]
+                for place, x, y in zip(places, known, values, strict=True):
+                    builder.store(builder.fadd(x, y), place)
+            with anew:
+                for place, value in zip(places, values, strict=True):
+                    builder.store(value, place)
+        return ctx.get_dummy_value()
+
+    return types.none(types.intp, row, c, types.intp), generate

@@ -6,8 +6,18 @@ Built once as machine code of its own; `tiled` calls it. May import: NumPy, `int
 `microkernel`.
 """
 
-from .intrinsics import at, zero_of
-from .microkernel import BLOCK, COLUMNS, FEW, ROWS, copy_row_f32, tile_f32, turn_rows_f32
+from .intrinsics import at
+from .microkernel import (
+    BLOCK,
+    COLUMNS,
+    FEW,
+    ROWS,
+    copy_row_f32,
+    pick_row_f32,
+    put_row_f32,
+    tile_f32,
+    turn_rows_f32,
+)
 
 _DEPTH = 400  # of a panel at most: 25 kB stay in the first-level cache
 ROOM = 4 * COLUMNS * (_DEPTH + ROWS)  # bytes of scratch: a panel and a tile
@@ -33,30 +43,22 @@ def tiled_f32(transa, transb, m, n, k, a, lda, b, ldb, c, ldc, room):
 
 
 def _copied(depth, width, b, step, panel):
-    """Columns of b as a panel; a narrow one is filled up with zeros."""
+    """Columns of b as a panel."""
     if width == COLUMNS:
         for p in range(depth):
             copy_row_f32(at(b, p * step), at(panel, p * COLUMNS))
     else:
         for p in range(depth):
-            for j in range(width):
-                panel[p * COLUMNS + j] = b[p * step + j]
-            for j in range(width, COLUMNS):
-                panel[p * COLUMNS + j] = zero_of(b)
+            pick_row_f32(width, at(b, p * step), 1, at(panel, p * COLUMNS))
 
 
 def _turned(depth, width, b, step, panel):
     """Rows of b as the columns of a panel."""
-    whole = 0
-    if width == COLUMNS:
-        whole = depth // BLOCK * BLOCK
-        for p in range(0, whole, BLOCK):
-            turn_rows_f32(at(b, p), step, at(panel, p * COLUMNS))
+    whole = depth // BLOCK * BLOCK
+    for p in range(0, whole, BLOCK):
+        turn_rows_f32(width, at(b, p), step, at(panel, p * COLUMNS))
     for p in range(whole, depth):
-        for j in range(width):
-            panel[p * COLUMNS + j] = b[j * step + p]
-        for j in range(width, COLUMNS):
-            panel[p * COLUMNS + j] = zero_of(b)
+        pick_row_f32(width, at(b, p), step, at(panel, p * COLUMNS))
 
 
 def _rows(m, width, depth, a, row_step, depth_step, panel, c, ldc, add):
@@ -75,15 +77,6 @@ def _rows(m, width, depth, a, row_step, depth_step, panel, c, ldc, add):
             out, step, more = row, ldc, add
         tile_f32(rows, depth, left, row_step, depth_step, panel, out, step, more)
         if width < COLUMNS:
-            _narrow(rows, width, spare, row, ldc, add)
+            for i in range(rows):
+                put_row_f32(width, at(spare, i * COLUMNS), at(row, i * ldc), add)
         first = first + rows
-
-
-def _narrow(rows, width, tile, c, ldc, add):
-    """The first columns of a tile go to c."""
-    for i in range(rows):
-        for j in range(width):
-            value = tile[i * COLUMNS + j]
-            if add:
-                value = c[i * ldc + j] + value
-            c[i * ldc + j] = value
