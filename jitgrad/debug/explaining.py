@@ -1,74 +1,106 @@
-"""`explain`: every stage of a pending computation, from the graph to the source of its kernels.
+"""`explain`: every stage of a computation, from the graph to the source of its kernels.
 
 Imports: frontend, runtime, compiler, ir.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from jitgrad.compiler import schedule as schedules
 from jitgrad.compiler import snapshot
-from jitgrad.compiler.header import headed, served
 from jitgrad.compiler.schedule import Schedule
+from jitgrad.debug.page import page
+from jitgrad.debug.stages import Stages, of_plan, of_schedule
 from jitgrad.frontend.pending import kept
 from jitgrad.frontend.state import local
+from jitgrad.frontend.tensor import Tensor
 from jitgrad.ir.node import Node
-from jitgrad.ir.show import show
-from jitgrad.runtime import flush, switches, trace
+from jitgrad.runtime import ceilings, flush, switches, trace
 
 
 @dataclass
 class Explanation:
-    """What `explain` found; printing it shows all of it.
+    """What `explain` found; printing it shows all of it as text, `save` writes it as a page.
 
     Attributes:
-        graph: the recorded ops, one a line, with the user's lines.
-        steps: (name, is a combine step, the user's lines it serves) in order.
-        sources: source text by kernel name, each under a docstring that says what it serves.
-        rewrites: names of the rewrites that fired.
-        timings: (name, seconds, predicted bytes) in order, if it was run.
+        programs: the stages of each program, in the order they run; one if Tensors were explained.
     """
 
-    graph: str
-    steps: list[tuple[str, bool, list[str]]]
-    sources: dict[str, str]
-    rewrites: list[str]
-    schedule: Schedule = field(repr=False)
-    timings: list[tuple[str, float, int]] = field(default_factory=list)
+    programs: list[Stages]
+
+    @property
+    def graph(self) -> str:
+        """The recorded ops, one a line, with the user's lines."""
+        return "\n\n".join(program.graph for program in self.programs)
+
+    @property
+    def steps(self) -> list[tuple[str, bool, list[str]]]:
+        """(name, is a combine step, the user's lines it serves) in order."""
+        return [(s.name, s.combine, s.lines) for p in self.programs for s in p.steps]
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Source text by kernel name, each under a docstring that says what it serves."""
+        return {name: text for p in self.programs for name, text in p.sources.items()}
+
+    @property
+    def rewrites(self) -> list[str]:
+        """Names of the rewrites that fired."""
+        return [name for program in self.programs for name in program.schedule.fired]
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule of the first program."""
+        return self.programs[0].schedule
 
     @property
     def kernels(self) -> int:
         """Launches that are not mere combine steps."""
-        return self.schedule.kernel_count
+        return sum(program.schedule.kernel_count for program in self.programs)
+
+    @property
+    def timings(self) -> list[tuple[str, float, int]]:
+        """(name, seconds, predicted bytes) of the steps that were run, in order."""
+        steps = [s for program in self.programs for s in program.steps]
+        return [(s.name, s.seconds, s.nbytes) for s in steps if s.seconds is not None]
 
     def __str__(self) -> str:
-        lines = ["== graph", self.graph, "", f"== {self.kernels} kernels, {len(self.steps)} steps"]
-        for name, combine, where in self.steps:
-            what = " (combine)" if combine else ""
-            lines.append(f"{name}{what}  <- {', '.join(where)}")
-        if self.rewrites:
-            lines += ["", "== rewrites", ", ".join(dict.fromkeys(self.rewrites))]
-        if self.timings:
-            lines += ["", "== timings"]
-        for name, seconds, size in self.timings:
-            lines.append(f"{seconds * 1e6:9.1f} us {size / seconds / 1e9:6.1f} GB/s  {name}")
+        lines: list[str] = []
+        for number, program in enumerate(self.programs, 1):
+            if len(self.programs) > 1:
+                lines += [f"==== program {number} of {len(self.programs)}", ""]
+            lines += [*_text(program), ""]
         for name, source in self.sources.items():
-            lines += ["", f"== source of {name}", source.rstrip()]
-        return "\n".join(lines)
+            lines += [f"== source of {name}", source.rstrip(), ""]
+        return "\n".join(lines[:-1])
+
+    def html(self) -> str:
+        """One page of HTML, which needs nothing else: no file beside it, no network."""
+        return page(self.programs)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page to a file."""
+        target = Path(path)
+        target.write_text(self.html(), encoding="utf-8")
+        return target
 
 
-def explain(*tensors: Any, run: bool = False) -> Explanation:
-    """Every stage of the computation that would give `tensors` their values.
+def explain(*what: Any, run: bool = False) -> Explanation:
+    """Every stage of the computation that would give Tensors their values, or that a function runs.
 
     Args:
-        tensors: pending Tensors (a realised one has nothing left to explain).
-        run: also compute them, kernel by kernel, and tell how long each took; otherwise nothing
-            is run and they stay pending.
+        what: pending Tensors (a realised one has nothing left to explain); or a function and its
+            arguments, as a training step or what `jitgrad.compile` returned: it is called once, and
+            every program that it runs is explained.
+        run: also compute the Tensors, kernel by kernel, and tell how long each took; otherwise
+            nothing is run and they stay pending. A function is run in any case.
 
     Raises:
-        ValueError: if none of the tensors is pending.
+        ValueError: if nothing is pending, or the function computes nothing.
 
     Example:
         >>> import jitgrad as jg
@@ -78,20 +110,27 @@ def explain(*tensors: Any, run: bool = False) -> Explanation:
         1
         >>> [name for name, seconds, nbytes in explain(y, run=True).timings]
         ['max_...']
+        >>> explain(lambda x: x.exp().sum().item(), x).save("/tmp/page.html")  # doctest: +SKIP
     """
-    nodes = waiting(tensors)
+    found: list[Stages] = []
+    if what and callable(what[0]) and not isinstance(what[0], Tensor):
+        with trace.watching(_launcher(found)):
+            what[0](*what[1:])
+        if not found:
+            raise ValueError("explain: the function computed nothing; read what it returns in it")
+        return Explanation(found)
+    nodes = waiting(what)
     if not nodes:
         raise ValueError("explain: every tensor is computed already; explain it before it is read")
     roots = kept(nodes)
-    snap = snapshot.take(roots)
-    schedule = schedules.build(snap, switches.fuse())
-    steps = [(s.name, s.combine, served(s, snap.nodes)) for s in schedule.steps]
-    sources = {s.name: headed(schedule, s, snap.nodes) for s in schedule.steps}
-    found = Explanation(show(nodes), steps, sources, schedule.fired, schedule)
     if run:
-        del snap
-        found.timings = _timings(roots)
-    return found
+        with trace.watching(_launcher(found, nodes)):
+            flush.flush(roots)
+    else:
+        snap = snapshot.take(roots)
+        schedule = schedules.build(snap, switches.fuse())
+        found.append(of_schedule(schedule, snap.nodes, nodes))
+    return Explanation(found)
 
 
 def timings(*tensors: Any) -> list[tuple[str, float]]:
@@ -101,7 +140,7 @@ def timings(*tensors: Any) -> list[tuple[str, float]]:
     >>> [name for name, seconds in timings(jg.ones(4) + 1)]
     ['add_...']
     """
-    return [(name, seconds) for name, seconds, _ in _timings(kept(waiting(tensors)))]
+    return [(name, seconds) for name, seconds, _ in explain(*tensors, run=True).timings]
 
 
 def waiting(tensors: Any) -> list[Node]:
@@ -110,16 +149,51 @@ def waiting(tensors: Any) -> list[Node]:
     return list({id(n): n for n in nodes if not n.realised}.values())
 
 
-def _timings(roots: list[Node]) -> list[tuple[str, float, int]]:
-    out: list[tuple[str, float, int]] = []
+def _launcher(found: list[Stages], asked: list[Node] | None = None) -> Any:
+    """A launcher that explains each program and times its steps."""
 
     def launch(plan: Any) -> Any:
-        for i, seconds, failure in trace.each(plan):
-            out.append((plan.schedule.steps[i].name, seconds, plan.step_bytes[i]))
+        nodes = list(plan.nodes)
+        known = set(map(id, nodes))
+        roots = [node for node in asked or [] if id(node) in known]
+        stages = of_plan(plan, nodes, roots)
+        found.append(stages)
+        for k, seconds, failure in trace.each(plan):
+            stages.steps[k].seconds = seconds
             if failure is not None:
                 return failure
         return None
 
-    with trace.watching(launch):
-        flush.flush(roots)
-    return out
+    return launch
+
+
+def _text(program: Stages) -> list[str]:
+    """All but the sources, which several programs may share."""
+    total = sum(step.nbytes for step in program.steps)
+    kernels, steps = program.schedule.kernel_count, len(program.steps)
+    lines = [
+        "== graph", program.graph, "", f"== {kernels} kernels, {steps} steps, {total} bytes"
+    ]  # fmt: skip
+    for step in program.steps:
+        what = " (combine)" if step.combine else ""
+        what += f" ({step.segments} segments)" if step.segments > 1 else ""
+        amount = f"{step.nbytes} bytes, {step.flops} flops"
+        lines.append(f"{step.name}{what}  {amount}  <- {', '.join(step.lines)}")
+    if program.schedule.fired:
+        lines += ["", "== rewrites", ", ".join(dict.fromkeys(program.schedule.fired))]
+    arena, alone = program.arena_bytes, program.temporary_bytes
+    lines += ["", f"== memory: {arena} bytes for temporary values, which are {alone} bytes"]
+    for cell in program.memory:
+        where = f"at {cell.where}" if isinstance(cell.where, int) else cell.where
+        alive = f"from step {cell.first + 1}" + (
+            f" to {cell.last + 1}" if isinstance(cell.where, int) else ""
+        )
+        lines.append(f"{cell.nbytes:>10} bytes  {where:<12}  {alive:<18}  {cell.what}")
+    if any(step.seconds for step in program.steps):
+        lines += ["", "== timings"]
+    for step in program.steps:
+        if step.seconds is not None:
+            rate = step.nbytes / step.seconds / 1e9
+            part = ceilings.told(step.share)
+            lines.append(f"{step.seconds * 1e6:9.1f} us {rate:6.1f} GB/s  {step.name}{part}")
+    return lines
