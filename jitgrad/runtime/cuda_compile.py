@@ -16,7 +16,7 @@ from .cuda_library import Function, Library
 
 # CUDA 13.0 alone: PTX of a newer toolkit is refused by drivers of the 580 series.
 PACKAGES = ("numba-cuda", "cuda-core", "nvidia-nvvm", "nvidia-nvjitlink", "nvidia-cuda-nvrtc")
-_OPTIONS = {"opt": 3, "fma": 0}
+OPTIONS = {"opt": 3, "fma": 0}
 Capability = tuple[int, int]  # (9, 0) of sm_90
 _LOWEST = (8, 0)
 
@@ -79,7 +79,7 @@ def _compiled(function: Function, arguments: tuple[Any, ...]) -> Any:
     """A function typed and lowered; nothing that kernels use differs between capabilities."""
     from numba.cuda.compiler import compile_cuda
 
-    return compile_cuda(function, None, arguments, nvvm_options=_OPTIONS, cc=_LOWEST)
+    return compile_cuda(function, None, arguments, nvvm_options=OPTIONS, cc=_LOWEST)
 
 
 @functools.cache

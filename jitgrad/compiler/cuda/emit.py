@@ -30,7 +30,8 @@ def write(group: Group, stored: set[Value], inline: set[Value]) -> DeviceKernel:
         return routines.routine(group.values[0])
     if group.kind == "matmul":
         (product,) = group.values
-        return routines.product(product)
+        floats = product.dtype.kind == "f"
+        return routines.product(product) if floats else routines.integer_product(product)
     w, kernel = _written(DeviceWriter(group, stored, inline, True))
     if w.wide and not w.pays:
         _, kernel = _written(DeviceWriter(group, stored, inline, False))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from jitgrad.compiler.cuda.kernel import DeviceKernel
 from jitgrad.compiler.kernel import Spec
-from jitgrad.compiler.source import BYTES, PAD
+from jitgrad.compiler.source import BYTES
 
 WARP = 32
 ALIGN = 256  # bytes, of arrays that share a workspace
@@ -71,7 +71,7 @@ def configure(
     """The launch at the sizes that `number` answers with."""
     device = device or Device()
     units, size = number(kernel.units), number(kernel.unit_size)
-    room = sum(-(-number(spec) * item // 64) * 64 + PAD for spec, item in kernel.scratch)
+    room = sum(-(-number(spec) * item // 64) * 64 for spec, item in kernel.scratch)
     return _LAUNCHES[kernel.launch](kernel, units, size, room, device)
 
 

@@ -1,6 +1,6 @@
-"""Kernels around a hand-written routine: a thread a unit. Matrix products are library calls.
+"""Kernels around a routine: a thread a unit. Matrix products of floats are library calls.
 
-Entry: `routine`, `product`. Imports: compiler.
+Entry: `routine`, `product`, `integer_product`. Imports: compiler.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from jitgrad.compiler.cuda.text import assemble
 from jitgrad.compiler.emit import kernel_name
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import indent
+from jitgrad.compiler.names import NUMPY
 from jitgrad.compiler.routines import ROUTINES, Routine
 from jitgrad.compiler.source import TAB
-from jitgrad.compiler.values import Value
+from jitgrad.compiler.values import ONE, Value
 
 
 class DeviceRoutine(Routine):
@@ -35,14 +36,18 @@ def routine(value: Value) -> DeviceKernel:
         write = ROUTINES[value.op]
     except KeyError:
         raise NotImplementedError(f"{value.op}: no kernel for this op") from None
-    body, units, unit_size = write(r)
+    return wrapped(r, *write(r))
+
+
+def wrapped(r: Routine, body: list[str], units: Spec, unit_size: Spec) -> DeviceKernel:
+    """The kernel whose threads stride over units, each with `body`."""
     lines = ["for u in range(cuda.grid(1), units, cuda.gridsize(1)):", *indent(body)]
     extra = [("units", "i64")]
     if r.scratch:
         extra += [("scratch", "u8*"), ("per_thread", "i64")]
         lines.insert(0, f"scratch = {r.call('at')}(scratch, cuda.grid(1) * per_thread)")
     text = assemble(r.functions, {}, r.params, extra, lines)
-    name = kernel_name([value], text, r.params)
+    name = kernel_name([r.value], text, r.params)
     return DeviceKernel(
         name, text.replace("KERNEL", name), tuple(r.params), tuple(r.specs), units, unit_size,
         r.scratch, checks=r.checks, launch="units", extra=tuple(extra),
@@ -50,13 +55,7 @@ def routine(value: Value) -> DeviceKernel:
 
 
 def product(value: Value) -> DeviceKernel:
-    """A matrix product: arguments of a library call, no source.
-
-    Raises:
-        NotImplementedError: for integers, which no library multiplies.
-    """
-    if value.dtype.kind != "f":
-        raise NotImplementedError(f"matmul of {value.dtype}: no CUDA library multiplies integers")
+    """A matrix product of floats: the arguments of a library call, no source."""
     a, b = value.inputs
     suffix = value.dtype.suffix
     params: list[tuple[str, str]] = []
@@ -75,8 +74,29 @@ def product(value: Value) -> DeviceKernel:
     add("out", suffix + "*", ("own", value))
     for name, access, axis in (("rows", a, -2), ("cols", b, -1), ("depth", a, -1)):
         add(name, "i64", ("extent", access, axis))
-    batch = ("size", tuple(c for c in a.dims[:-2] if c != -1))
+    batch = ("size", tuple(c for c in a.dims[:-2] if c != ONE))
     return DeviceKernel(
         f"matmul_{suffix}", "", tuple(params), tuple(specs), batch, ("size", ()),
         product=value, depth=(a, -1), launch="library",
     )  # fmt: skip
+
+
+def integer_product(value: Value) -> DeviceKernel:
+    """A matrix product of integers, which no library multiplies: a thread an element."""
+    r = DeviceRoutine(value)
+    a, b = value.inputs
+    rows, cols = r.extent(a, -2, "rows"), r.extent(b, -1, "cols")
+    depth, number = r.extent(a, -1, "depth"), NUMPY[value.dtype.suffix]
+    body = [
+        f"row = u // {cols}",
+        f"left = row * {depth}",
+        f"right = row // {rows} * {depth} * {cols} + u - row * {cols}",
+        f"total = {number}(0)",
+        f"for k in range({depth}):",
+        f"{TAB}total = {number}(total + x0[left + k] * x1[right + k * {cols}])",
+        "out[u] = total",
+    ]
+    units = ("size", tuple(c for c in value.dims if c != ONE))
+    kernel = wrapped(r, body, units, ("extent", a, -1))
+    kernel.product, kernel.depth = value, (a, -1)
+    return kernel

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from jitgrad.compiler.groups import Group
 from jitgrad.compiler.loops import indent
 from jitgrad.compiler.nest import Terms
-from jitgrad.compiler.source import TAB, Writer
+from jitgrad.compiler.source import BYTES, TAB, Writer
 from jitgrad.compiler.values import Access, Value
 
 MOST = 24  # wide accesses of a kernel: each keeps WIDE registers
@@ -120,8 +120,15 @@ class DeviceWriter(Writer):
     # -- scratch --------------------------------------------------------------------------------
 
     def scratch_row(self, stem: str, dtype: str, fixed: int = 0) -> str:
-        name = super().scratch_row(stem, dtype, fixed)
-        self.slots[name] = dtype, self.scratch[-1][1]
+        """A row of the team's memory: as long as it must be, for shared memory is short."""
+        classes, size = self.nest.classes(self.nest.cols), BYTES[dtype]
+        name = self.fresh(f"{stem}_row")
+        if not self.scratch:
+            self.top.append("room = 0")
+        self.top.append(f"{name} = {self.function(f'view_{dtype}')}(scratch, room)")
+        self.top.append(f"room = room + ({self.size(classes)} * {size} + 63) // 64 * 64")
+        self.scratch.append((("size", classes), size))
+        self.slots[name] = dtype, size
         return name
 
     def kept_element(self, slot: str) -> str:

@@ -1,0 +1,85 @@
+"""`python -m tests.cuda [NAME ...]`: the three tiers that test CUDA kernels without a GPU.
+
+Prints how many kernels each covered and what it asserts; exits with 1 if something is wrong.
+"""
+
+import os
+import sys
+import time
+
+os.environ["JITGRAD_JIT"] = "0"  # what programs compute on the CPU beside is not to be compiled
+
+from jitgrad.runtime import cuda_compile
+from tests.cuda.compiled import checked, device_kernels, entries
+from tests.cuda.process import start
+from tests.cuda.programs import FAILING, PROGRAMS
+from tests.cuda.texts import GOLDEN, TEXTS
+
+ASSERTS = {
+    "golden": "the source, byte for byte",
+    "simulated": "values equal the CPU's (integers and uniforms bit for bit, the rest within "
+    "1e-5 in float32, 1e-13 in float64); one block and three give the same bits; indices out of "
+    "range raise the CPU's error",
+    "compiled": "PTX and cubin for sm_80 and sm_90; no float64 instruction in float32 kernels, no "
+    "fused multiply-add but explicit ones, 128-bit accesses, shuffles and barriers where threads "
+    "reduce, a thread's own arrays in registers",
+}
+
+
+def golden(names):
+    """(programs, kernels, problems) of the pinned sources."""
+    kernels, problems = 0, []
+    chosen = [n for n in TEXTS if not names or n in names]
+    for name in chosen:
+        source, count = TEXTS[name]()
+        kernels += count
+        if source != (GOLDEN / f"{name}.py.txt").read_text():
+            problems.append(f"{name}: differs from its golden text")
+    return len(chosen), kernels, problems
+
+
+def simulated(names):
+    """The same of the simulator."""
+    lines = start(names or [*PROGRAMS, *FAILING])
+    problems = [f"{line['program']}: {line['problem']}" for line in lines if line["problem"]]
+    return len(lines), len({kernel for line in lines for kernel in line["kernels"]}), problems
+
+
+def compiled(names):
+    """The same of the compiler."""
+    functions, problems = set(), []
+    for name in names or PROGRAMS:
+        for kernel, count in device_kernels(PROGRAMS[name]()):
+            for source, function, params in entries(kernel, count):
+                if function not in functions:
+                    functions.add(function)
+                    try:
+                        checked(kernel, source, function, params)
+                    except AssertionError as error:
+                        problems.append(f"{name}: {function}: {error}")
+    return len(names or PROGRAMS), len(functions), problems
+
+
+def main():
+    """Run the tiers; names of programs restrict the last two."""
+    names = [name for name in sys.argv[1:] if name in {**PROGRAMS, **FAILING, **TEXTS}]
+    wrong = False
+    print(f"{'tier':<10} {'programs':>8} {'kernels':>8} {'seconds':>8}  asserts")
+    for tier in (golden, simulated, compiled):
+        missing = cuda_compile.missing()
+        if tier is compiled and missing:
+            print(f"{tier.__name__:<10} {'skipped: not installed: ' + missing}")
+            continue
+        begin = time.perf_counter()
+        programs, kernels, problems = tier(names)
+        seconds = time.perf_counter() - begin
+        said = ASSERTS[tier.__name__]
+        print(f"{tier.__name__:<10} {programs:>8} {kernels:>8} {seconds:>8.1f}  {said}", flush=True)
+        for problem in problems:
+            print(f"  WRONG {problem}")
+        wrong |= bool(problems)
+    return int(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
