@@ -1,167 +1,121 @@
-"""`atomics` for compiled code: LLVM's atomic instructions, Linux futexes, indirect calls.
+"""`atomics` for compiled code: LLVM's atomic instructions, Linux futexes, calls to an address.
 
-May import: numba, llvmlite.
+`TEXT` is LLVM IR for runtime/words.py, where every value is a 64-bit word and a pointer its
+address: a function @atomics.x for each x of `atomics`. May import: nothing of jitgrad.
 """
 
 import platform
 
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
-
-_I8P = ir.IntType(8).as_pointer()
-_I32 = ir.IntType(32)
-_I64 = ir.IntType(64)
-_WORD = types.int64
 _FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine(), 0)
 _WAIT, _WAKE = 128, 129  # both private to the process
+_CLOCK_MONOTONIC = 1
+_PAUSE = "  call void @llvm.x86.sse2.pause()\n" if platform.machine() == "x86_64" else ""
 
 
-def _word(builder, p, i):
-    return builder.gep(p, [i], inbounds=True)
+def _exchange(name, operation):
+    """An atomic read-modify-write of the word i behind p; what it was before."""
+    return f"""
+define internal i64 @atomics.{name}(i64 %p, i64 %i, i64 %value) alwaysinline nounwind {{
+  %base = inttoptr i64 %p to ptr
+  %word = getelementptr i64, ptr %base, i64 %i
+  %before = atomicrmw {operation} ptr %word, i64 %value seq_cst
+  ret i64 %before
+}}
+"""
 
 
-@intrinsic
-def load(context, p, i):
-    def generate(ctx, builder, sig, args):
-        return builder.load_atomic(_word(builder, *args), "acquire", 8)
+TEXT = f"""
+define internal i64 @atomics.load(i64 %p, i64 %i) alwaysinline nounwind {{
+  %base = inttoptr i64 %p to ptr
+  %word = getelementptr i64, ptr %base, i64 %i
+  %value = load atomic i64, ptr %word acquire, align 8
+  ret i64 %value
+}}
 
-    return _WORD(p, types.intp), generate
+define internal i64 @atomics.store(i64 %p, i64 %i, i64 %value) alwaysinline nounwind {{
+  %base = inttoptr i64 %p to ptr
+  %word = getelementptr i64, ptr %base, i64 %i
+  store atomic i64 %value, ptr %word release, align 8
+  ret i64 0
+}}
+{_exchange("add", "add")}{_exchange("swap", "xchg")}
+define internal i64 @atomics.compare_swap(
+    i64 %p, i64 %i, i64 %expected, i64 %value) alwaysinline nounwind {{
+  %base = inttoptr i64 %p to ptr
+  %word = getelementptr i64, ptr %base, i64 %i
+  %pair = cmpxchg ptr %word, i64 %expected, i64 %value seq_cst seq_cst
+  %same = extractvalue {{ i64, i1 }} %pair, 1
+  %result = zext i1 %same to i64
+  ret i64 %result
+}}
 
+define internal i64 @atomics.pause() alwaysinline nounwind {{
+{_PAUSE}  ret i64 0
+}}
 
-@intrinsic
-def store(context, p, i, value):
-    def generate(ctx, builder, sig, args):
-        builder.store_atomic(args[2], _word(builder, *args[:2]), "release", 8)
-        return ctx.get_dummy_value()
+define internal i64 @atomics.give_way() alwaysinline nounwind {{
+  %ignored = call i32 @sched_yield()
+  ret i64 0
+}}
 
-    return types.none(p, types.intp, _WORD), generate
+define internal i64 @atomics.core_now() alwaysinline nounwind {{
+  %core = call i32 @sched_getcpu()
+  %result = sext i32 %core to i64
+  ret i64 %result
+}}
 
+define internal i64 @atomics.stay_on(i64 %address, i64 %words) alwaysinline nounwind {{
+  %bits = inttoptr i64 %address to ptr
+  %size = shl i64 %words, 3
+  %ignored = call i32 @sched_setaffinity(i32 0, i64 %size, ptr %bits)
+  ret i64 0
+}}
 
-def _exchange(operation):
-    @intrinsic
-    def exchange(context, p, i, value):
-        def generate(ctx, builder, sig, args):
-            return builder.atomic_rmw(operation, _word(builder, *args[:2]), args[2], "seq_cst")
+define internal i64 @atomics.nanoseconds() nounwind {{
+  %time = alloca [2 x i64]
+  %ignored = call i32 @clock_gettime(i32 {_CLOCK_MONOTONIC}, ptr %time)
+  %seconds = load i64, ptr %time
+  %second = getelementptr i64, ptr %time, i64 1
+  %rest = load i64, ptr %second
+  %whole = mul i64 %seconds, 1000000000
+  %sum = add i64 %whole, %rest
+  ret i64 %sum
+}}
 
-        return _WORD(p, types.intp, _WORD), generate
+define internal i64 @atomics.sleep_while(i64 %p, i64 %i, i64 %value) alwaysinline nounwind {{
+  %base = inttoptr i64 %p to ptr
+  %word = getelementptr i64, ptr %base, i64 %i
+  %ignored = call i64 (i64, ...) @syscall(
+      i64 {_FUTEX}, ptr %word, i64 {_WAIT}, i64 %value, i64 0, i64 0, i64 0)
+  ret i64 0
+}}
 
-    return exchange
+define internal i64 @atomics.wake_all(i64 %p, i64 %i) alwaysinline nounwind {{
+  %base = inttoptr i64 %p to ptr
+  %word = getelementptr i64, ptr %base, i64 %i
+  %ignored = call i64 (i64, ...) @syscall(
+      i64 {_FUTEX}, ptr %word, i64 {_WAKE}, i64 {1 << 30}, i64 0, i64 0, i64 0)
+  ret i64 0
+}}
 
+define internal i64 @atomics.words_at(i64 %address) alwaysinline nounwind {{
+  ret i64 %address
+}}
 
-add = _exchange("add")
-swap = _exchange("xchg")
+define internal i64 @atomics.call_kernel(
+    i64 %function, i64 %block, i64 %low, i64 %high, i64 %scratch) alwaysinline nounwind {{
+  %target = inttoptr i64 %function to ptr
+  %arguments = inttoptr i64 %block to ptr
+  %memory = inttoptr i64 %scratch to ptr
+  %code = call i32 %target(ptr %arguments, i64 %low, i64 %high, ptr %memory)
+  %result = sext i32 %code to i64
+  ret i64 %result
+}}
 
-
-@intrinsic
-def compare_swap(context, p, i, expected, value):
-    def generate(ctx, builder, sig, args):
-        word = _word(builder, *args[:2])
-        result = builder.cmpxchg(word, args[2], args[3], "seq_cst", "seq_cst")
-        return builder.extract_value(result, 1)
-
-    return types.boolean(p, types.intp, _WORD, _WORD), generate
-
-
-@intrinsic
-def pause(context):
-    def generate(ctx, builder, sig, args):
-        name = {"x86_64": "llvm.x86.sse2.pause"}.get(platform.machine())
-        if name:
-            kind = ir.FunctionType(ir.VoidType(), [])
-            builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [])
-        return ctx.get_dummy_value()
-
-    return types.none(), generate
-
-
-@intrinsic
-def give_way(context):
-    def generate(ctx, builder, sig, args):
-        kind = ir.FunctionType(_I32, [])
-        builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
-        return ctx.get_dummy_value()
-
-    return types.none(), generate
-
-
-@intrinsic
-def core_now(context):
-    def generate(ctx, builder, sig, args):
-        kind = ir.FunctionType(_I32, [])
-        function = cgutils.get_or_insert_function(builder.module, kind, "sched_getcpu")
-        return builder.sext(builder.call(function, []), _I64)
-
-    return _WORD(), generate
-
-
-@intrinsic
-def stay_on(context, address, words):
-    def generate(ctx, builder, sig, args):
-        kind = ir.FunctionType(_I32, [_I32, _I64, _I64])
-        function = cgutils.get_or_insert_function(builder.module, kind, "sched_setaffinity")
-        size = builder.shl(args[1], ir.Constant(_I64, 3))
-        builder.call(function, [ir.Constant(_I32, 0), size, args[0]])
-        return ctx.get_dummy_value()
-
-    return types.none(_WORD, _WORD), generate
-
-
-@intrinsic
-def nanoseconds(context):
-    def generate(ctx, builder, sig, args):
-        pair = ir.LiteralStructType([_I64, _I64])
-        slot = cgutils.alloca_once(builder, pair)
-        kind = ir.FunctionType(_I32, [_I32, slot.type])
-        function = cgutils.get_or_insert_function(builder.module, kind, "clock_gettime")
-        builder.call(function, [ir.Constant(_I32, 1), slot])  # CLOCK_MONOTONIC
-        seconds = builder.load(cgutils.gep_inbounds(builder, slot, 0, 0))
-        rest = builder.load(cgutils.gep_inbounds(builder, slot, 0, 1))
-        return builder.add(builder.mul(seconds, ir.Constant(_I64, 1_000_000_000)), rest)
-
-    return _WORD(), generate
-
-
-def _futex(builder, word, operation, value):
-    kind = ir.FunctionType(_I64, [_I64], var_arg=True)
-    function = cgutils.get_or_insert_function(builder.module, kind, "syscall")
-    zero = ir.Constant(_I64, 0)
-    number, what = ir.Constant(_I64, _FUTEX), ir.Constant(_I64, operation)
-    builder.call(function, [number, word, what, value, zero, zero, zero])
-
-
-@intrinsic
-def sleep_while(context, p, i, value):
-    def generate(ctx, builder, sig, args):
-        _futex(builder, _word(builder, *args[:2]), _WAIT, args[2])
-        return ctx.get_dummy_value()
-
-    return types.none(p, types.intp, _WORD), generate
-
-
-@intrinsic
-def wake_all(context, p, i):
-    def generate(ctx, builder, sig, args):
-        _futex(builder, _word(builder, *args), _WAKE, ir.Constant(_I64, 1 << 30))
-        return ctx.get_dummy_value()
-
-    return types.none(p, types.intp), generate
-
-
-@intrinsic
-def words_at(context, address):
-    def generate(ctx, builder, sig, args):
-        return builder.inttoptr(args[0], _I64.as_pointer())
-
-    return types.CPointer(_WORD)(_WORD), generate
-
-
-@intrinsic
-def call_kernel(context, function, block, low, high, scratch):
-    def generate(ctx, builder, sig, args):
-        kind = ir.FunctionType(_I32, [_I8P, _I64, _I64, _I8P])
-        target = builder.inttoptr(args[0], kind.as_pointer())
-        block, scratch = (builder.inttoptr(args[i], _I8P) for i in (1, 4))
-        return builder.call(target, [block, args[2], args[3], scratch])
-
-    return types.int32(_WORD, _WORD, types.intp, types.intp, _WORD), generate
+declare void @llvm.x86.sse2.pause()
+declare i32 @sched_yield()
+declare i32 @sched_getcpu()
+declare i32 @sched_setaffinity(i32, i64, ptr)
+declare i32 @clock_gettime(i32, ptr)
+declare i64 @syscall(i64, ...)
+"""

@@ -6,6 +6,8 @@ bare LLVM pointer; if it has a method `of(dtype)`, views of it keep that type (a
 alias scope). May import: NumPy, Numba, llvmlite, `intrinsics`.
 """
 
+import hashlib
+
 import numpy as np
 from llvmlite import ir
 from numba import typeof
@@ -19,13 +21,36 @@ _I8P = ir.IntType(8).as_pointer()
 _F32, _F64, _I32, _I64 = types.float32, types.float64, types.int32, types.int64
 
 
-def _call(builder, name, args):
-    """Call the LLVM intrinsic `name`.<type of the arguments>."""
+def call(builder, name, args):
+    """Call the LLVM intrinsic `name`.<type of the arguments>, which may be vectors."""
     value = args[0].type
-    text = {"float": "f32", "double": "f64"}.get(str(value), str(value))
+    text = getattr(value, "intrinsic_name", None) or f"v{value.count}{value.element.intrinsic_name}"
     kind = ir.FunctionType(value, [a.type for a in args])
     function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.{text}")
     return builder.call(function, args)
+
+
+def loop(builder, first, stop, step, value, turn):
+    """value = turn(i, value) for i in range(first, stop, step): the last value; not unrolled."""
+    word, before = ir.IntType(64), builder.block
+    test, body, after = (builder.append_basic_block(name) for name in ("test", "turn", "after"))
+    builder.branch(test)
+    builder.position_at_end(test)
+    i, carried = builder.phi(word), builder.phi(value.type)
+    i.add_incoming(first, before)
+    carried.add_incoming(value, before)
+    builder.cbranch(builder.icmp_signed("<", i, stop), body, after)
+    builder.position_at_end(body)
+    result = turn(i, carried)
+    i.add_incoming(builder.add(i, ir.Constant(word, step), flags=["nsw"]), builder.block)
+    carried.add_incoming(result, builder.block)
+    back, module = builder.branch(test), builder.module
+    stay = module.add_metadata(["llvm.loop.unroll.disable"])
+    node = module.add_metadata([stay, ir.Constant(ir.IntType(32), len(module.metadata))])
+    node.operands = (node, stay)  # LLVM tells loops apart by the node's reference to itself
+    back.set_metadata("llvm.loop", node)
+    builder.position_at_end(after)
+    return carried
 
 
 def _require(kind, *given):
@@ -43,7 +68,7 @@ def _unary_float(name):
     def operation(context, x):
         if not isinstance(x, types.Float):
             raise TypingError(f"{name}: expected a float, got {x}")
-        return x(x), lambda ctx, builder, sig, args: _call(builder, name, args)
+        return x(x), lambda ctx, builder, sig, args: call(builder, name, args)
 
     return operation
 
@@ -51,13 +76,13 @@ def _unary_float(name):
 @intrinsic
 def fma_f32(context, a, b, c):
     _require(_F32, a, b, c)
-    return _F32(a, b, c), lambda ctx, builder, sig, args: _call(builder, "fma", args)
+    return _F32(a, b, c), lambda ctx, builder, sig, args: call(builder, "fma", args)
 
 
 @intrinsic
 def fma_f64(context, a, b, c):
     _require(_F64, a, b, c)
-    return _F64(a, b, c), lambda ctx, builder, sig, args: _call(builder, "fma", args)
+    return _F64(a, b, c), lambda ctx, builder, sig, args: call(builder, "fma", args)
 
 
 @intrinsic
@@ -68,7 +93,7 @@ def horner(context, x, coefficients):
         steps = cgutils.unpack_tuple(builder, args[1])
         value = steps[0]
         for step in steps[1:]:
-            value = _call(builder, "fma", [value, args[0], step])
+            value = call(builder, "fma", [value, args[0], step])
         return value
 
     return x(x, coefficients), generate
@@ -77,7 +102,7 @@ def horner(context, x, coefficients):
 @intrinsic
 def copysign(context, x, sign):
     _require(x, sign)
-    return x(x, sign), lambda ctx, builder, sig, args: _call(builder, "copysign", args)
+    return x(x, sign), lambda ctx, builder, sig, args: call(builder, "copysign", args)
 
 
 @intrinsic
@@ -109,7 +134,7 @@ def _extremum(word):
             name = ("s" if a.signed else "u") + word
         else:
             raise TypingError(f"{word}imum: expected numbers, got {a}")
-        return a(a, b), lambda ctx, builder, sig, args: _call(builder, name, args)
+        return a(a, b), lambda ctx, builder, sig, args: call(builder, name, args)
 
     return operation
 
@@ -210,6 +235,16 @@ def _typeof_table(value, context):
     return _TableType(value)
 
 
+def _constant(module, value):
+    """A global constant; its name tells its content, so that modules can be put together."""
+    name = "table." + hashlib.sha256(str(value).encode()).hexdigest()[:24]
+    if name not in module.globals:
+        data = ir.GlobalVariable(module, value.type, name)
+        data.linkage, data.global_constant, data.unnamed_addr = "internal", True, True
+        data.initializer = value
+    return module.globals[name]
+
+
 @intrinsic
 def lookup(context, table, i):
     if not isinstance(table, _TableType):
@@ -220,7 +255,7 @@ def lookup(context, table, i):
         element = ctx.get_data_type(dtype)
         kind = ir.ArrayType(element, len(table.values))
         numbers = ir.Constant(kind, [ir.Constant(element, v.item()) for v in table.values])
-        data = cgutils.global_constant(builder, "table", numbers)
+        data = _constant(builder.module, numbers)
         zero = ir.Constant(ir.IntType(64), 0)
         return builder.load(builder.gep(data, [zero, args[1]], inbounds=True))
 
@@ -276,18 +311,20 @@ def _constant_of(choose):
     return operation
 
 
-def _lowest(dtype):
+def lowest(dtype):
+    """The identity of max."""
     return -np.inf if isinstance(dtype, types.Float) else dtype.minval
 
 
-def _highest(dtype):
+def highest(dtype):
+    """The identity of min."""
     return np.inf if isinstance(dtype, types.Float) else dtype.maxval
 
 
 zero_of = _constant_of(lambda dtype: 0)
 one_of = _constant_of(lambda dtype: 1)
-lowest_of = _constant_of(_lowest)
-highest_of = _constant_of(_highest)
+lowest_of = _constant_of(lowest)
+highest_of = _constant_of(highest)
 
 
 def _stack_array(ctx, builder, dtype):

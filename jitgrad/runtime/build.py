@@ -1,24 +1,21 @@
 """Kernel -> Function: `get(kernel)`, `get_many(kernels)`; memory, then disk, then Numba.
 
 A kernel is anything with `name`, `source` (a Python module with one function of that name) and
-`params`. In a process that finds its kernels on disk Numba is never imported. `counters` tells how
-many were compiled and loaded, why, and how long it took. Imports the other modules of building.
+`params`; it may have a `form` (see `batch`). In a process that finds its kernels on disk Numba is
+never imported. `counters` tells how many were compiled and loaded, why, and how long it took.
+Imports the other modules of building.
 """
 
 import dataclasses
 import threading
 import time
 
-from . import blas, cache, elf, fork, interpret, machine, overrides, sources, switches
+from . import batch, blas, cache, fork, interpret, machine, overrides, sources, switches
+from .batch import CompileError as CompileError
 
 _lock = threading.RLock()
 _by_text: dict[tuple, "Function"] = {}
 _by_key: dict[str, "Function"] = {}
-_backend = None
-
-
-class CompileError(RuntimeError):
-    """A kernel's source that Numba or LLVM refused."""
 
 
 @dataclasses.dataclass
@@ -53,14 +50,22 @@ class Function:
     from_cache: bool = False
     compile_s: float = 0.0
     load_s: float = 0.0
+    form: str = "loops"
 
     def asm(self):
         """The assembly text, compiled anew."""
-        return _backend_module().assembly(_backend_module().lower(self, _symbol(self.key)))
+        from . import codegen
+
+        return codegen.assembly(*self._compiled_anew())
 
     def llvm(self):
         """The optimised LLVM IR, compiled anew."""
-        return str(_backend_module().optimise(_backend_module().lower(self, _symbol(self.key))))
+        from . import codegen
+
+        return str(codegen.optimised(*self._compiled_anew()))
+
+    def _compiled_anew(self):
+        return batch.lower(self, batch.symbol(self.key)), self.form == "loops"
 
 
 def get(kernel):
@@ -83,7 +88,8 @@ def get_many(kernels):
                 key = keys[text] = sources.key(kernel)
                 if key not in _by_key and key not in pending and not _load(kernel, key):
                     pending[key] = kernel
-        _compile_all(pending)
+        if pending:
+            batch.compile_all(pending, _compiled)
         for text, kernel in zip(texts, kernels, strict=True):
             if text not in _by_text:
                 _by_text[text] = _renamed(_by_key[keys[text]], kernel)
@@ -111,10 +117,6 @@ def _interpreted(kernel):
     return function
 
 
-def _symbol(key):
-    return "jg_" + key[:40]
-
-
 def _load(kernel, key):
     """Whether the kernel was found on disk and is now known by its key."""
     start = time.perf_counter()
@@ -134,9 +136,17 @@ def _load(kernel, key):
     return False
 
 
+def _compiled(kernel, key, address, seconds):
+    counters.compiled += 1
+    counters.compile_s += seconds
+    _keep(kernel, key, address, compile_s=seconds)
+
+
 def _keep(kernel, key, address, **fields):
-    params = tuple(kernel.params)
-    _by_key[key] = Function(kernel.name, key, params, kernel.source, address, **fields)
+    _by_key[key] = Function(
+        kernel.name, key, tuple(kernel.params), kernel.source, address,
+        form=batch.form(kernel), **fields,
+    )  # fmt: skip
 
 
 def _renamed(function, kernel):
@@ -144,64 +154,4 @@ def _renamed(function, kernel):
     return dataclasses.replace(function, name=kernel.name, source=kernel.source)
 
 
-def _backend_module():
-    from . import compile as backend
-
-    return backend
-
-
-def _compile_all(pending):
-    """Lower each kernel here while a helper thread runs LLVM on the one before."""
-    global _backend
-    if not pending:
-        return
-    backend = _backend_module()
-    if _backend is None:
-        from concurrent.futures import ThreadPoolExecutor
-
-        _backend = ThreadPoolExecutor(1, "jitgrad-llvm")
-    futures, failure = [], None
-    for key, kernel in pending.items():
-        start = time.perf_counter()
-        try:
-            lowered = backend.lower(kernel, _symbol(key))
-        except Exception as error:
-            failure = kernel, error
-            break
-        spent = time.perf_counter() - start
-        futures.append((kernel, key, spent, _backend.submit(_finish, lowered, key)))
-    for kernel, key, spent, future in futures:
-        try:
-            address, seconds = future.result()
-        except Exception as error:
-            failure = failure or (kernel, error)
-            continue
-        counters.compiled += 1
-        counters.compile_s += spent + seconds
-        _keep(kernel, key, address, compile_s=spent + seconds)
-    if failure:
-        kernel, cause = failure
-        raise CompileError(f"kernel {kernel.name} does not compile: {cause}") from cause
-
-
-def _finish(lowered, key):
-    """LLVM's part, the check of what the code needs, the disk, the loader: (address, seconds)."""
-    start = time.perf_counter()
-    code = _backend_module().finish(lowered)
-    symbol = _symbol(key)
-    _, needs = elf.symbols(code)
-    entry = cache.Entry(symbol, tuple(sorted(needs)), code)
-    blas.load_for(entry.needs)
-    missing = machine.unknown(entry.needs)
-    if missing:
-        raise CompileError(f"calls {', '.join(missing)}, which this process does not have")
-    cache.store(key, entry)
-    return machine.load(code, symbol), time.perf_counter() - start
-
-
-def _forget_backend():
-    global _backend
-    _backend = None
-
-
-fork.guard(_lock, _forget_backend)
+fork.guard(_lock, batch.forget)

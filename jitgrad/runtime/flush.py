@@ -16,7 +16,7 @@ from jitgrad.compiler import schedule as schedules
 from jitgrad.compiler import snapshot
 from jitgrad.ir.apply import realise
 from jitgrad.ir.node import Node, walk
-from jitgrad.runtime import build, misses, recall, switches, threads, trace
+from jitgrad.runtime import build, misses, recall, switches, threads, tiles, trace
 from jitgrad.runtime.bind import Bound
 from jitgrad.runtime.errors import not_built, raise_failure
 from jitgrad.runtime.stats import counts
@@ -44,8 +44,9 @@ class Program:
         self.used = next(_clock)
         self.schedule = schedules.build(snap, switches.fuse())
         kernels = [step.kernels[0] for step in self.schedule.steps]
+        ahead = [*threads.kernels(), *tiles.called_by(kernels)]
         try:
-            self.functions = build.get_many(kernels)
+            self.functions = build.get_many([*ahead, *kernels])[len(ahead) :]
         except build.CompileError as error:
             raise not_built(error, self.schedule, snap.nodes) from error
         self.kernels, self.steps = self.schedule.kernel_count, len(self.schedule.steps)

@@ -6,31 +6,28 @@ every process that compiles), no NRT, no wrappers, no engine, no exceptions, and
 IR instead of becoming machine code on its own. Imports numba: only `compile` may import this.
 """
 
-from llvmlite import binding as llvm
+import re
+import types as pytypes
+
 from llvmlite import ir
 from numba.core import (
-    bytecode,
     callconv,
     cgutils,
     compiler,
     funcdesc,
     imputils,
-    interpreter,
-    lowering,
-    ssa,
     targetconfig,
-    typed_passes,
     types,
     typing,
 )
 from numba.core.cpu import CPUContext
-from numba.core.ir_utils import build_definitions
 from numba.core.typing import templates
 from numba.extending import typeof_impl
 
-from . import machine, numba_builtins
+from . import codegen, machine, numba_builtins, numba_passes
 
-_OVERLOADS = (templates._OverloadFunctionTemplate, templates._OverloadAttributeTemplate)
+_NODE = re.compile(r"!(\d+)\b")
+_OVERLOADS = {templates._OverloadFunctionTemplate, templates._OverloadAttributeTemplate}
 
 
 class _TypingContext(typing.BaseContext):
@@ -38,7 +35,28 @@ class _TypingContext(typing.BaseContext):
 
     def __init__(self):
         self.lowered = imputils.Registry("jitgrad")  # implementations of our intrinsics
+        self._signatures = {}
         super().__init__()
+
+    def resolve_function_type(self, func, args, kws):
+        """Numba's hook: the signature of a call, found once for each list of types."""
+        if kws:
+            return super().resolve_function_type(func, args, kws)
+        key = func, args
+        found = self._signatures.get(key)
+        if found is None:
+            found = super().resolve_function_type(func, args, kws)
+            if found is not None:
+                self._signatures[key] = found
+        return found
+
+    def resolve_value_type(self, val):
+        """Numba's hook: the type of a global; of a class without loading typed lists and dicts."""
+        if isinstance(val, (type, pytypes.BuiltinFunctionType, pytypes.ModuleType)):
+            kind = self._get_global_type(val)
+            if kind is not None:
+                return kind
+        return super().resolve_value_type(val)
 
     def load_additional_registries(self):
         from numba.core.typing import mathdecl
@@ -53,10 +71,10 @@ class _TypingContext(typing.BaseContext):
         if loader is None:
             loader = self._registries[registry] = templates.RegistryLoader(registry)
         for template in loader.new_registrations("functions"):
-            if not issubclass(template, _OVERLOADS):
+            if not _is_overload(template):
                 self.insert_function(template(self))
         for template in loader.new_registrations("attributes"):
-            if not issubclass(template, _OVERLOADS):
+            if not _is_overload(template):
                 self.insert_attributes(template(self))
         for value, kind in loader.new_registrations("globals"):
             kind = self._usable(kind)
@@ -71,14 +89,19 @@ class _TypingContext(typing.BaseContext):
         """A global's type without overloads; our intrinsics register with this target alone."""
         if not isinstance(kind, types.Function):
             return kind
-        kept = tuple(t for t in kind.templates if not issubclass(t, _OVERLOADS))
+        kept = tuple(t for t in kind.templates if not _is_overload(t))
         for template in kept:
-            if issubclass(template, templates._IntrinsicTemplate):
+            if templates._IntrinsicTemplate in template.__mro__:
                 # By default the first one would start Numba's whole CPU target.
                 template._get_target_registry = lambda _, reason: self.lowered
         if len(kept) == len(kind.templates):
             return kind
         return _merge(kept) if kept else None
+
+
+def _is_overload(template):
+    """What issubclass asks every subclass of an abstract class for takes a tenth of a second."""
+    return not _OVERLOADS.isdisjoint(template.__mro__)
 
 
 def _merge(kept):
@@ -127,10 +150,11 @@ class _TargetContext(CPUContext):
     def init(self):
         self.is32bit = False
         self._internal_codegen = Codegen()
+        self._found = {}
 
     def load_additional_registries(self):
         from numba.core import optional  # noqa: F401
-        from numba.cpython import builtins, mathimpl, numbers, rangeobj, tupleobj  # noqa: F401
+        from numba.cpython import builtins, mathimpl, numbers, tupleobj  # noqa: F401
 
         self.install_registry(mathimpl.registry)
         self.install_registry(self.typing_context.lowered)
@@ -139,59 +163,116 @@ class _TargetContext(CPUContext):
     def call_conv(self):
         return _CallConv(self)
 
+    def refresh(self):
+        """See what was registered since."""
+        self._found.clear()
+        super().refresh()
+
+    def get_function(self, fn, sig, _firstcall=True):
+        """Numba's hook: the implementation of a function, looked for once, found or not."""
+        key = fn, sig.args, sig.return_type
+        found = self._found.get(key)
+        if found is None:
+            try:
+                found = super().get_function(fn, sig, _firstcall=False)
+            except NotImplementedError:
+                # An intrinsic registers its implementation when it is typed first.
+                self.install_registry(self.typing_context.lowered)
+                try:
+                    found = super().get_function(fn, sig, _firstcall=False)
+                except NotImplementedError as error:
+                    found = error
+            self._found[key] = found
+        if isinstance(found, NotImplementedError):
+            raise found
+        return found
+
+    def call_internal(self, builder, fndesc, sig, args):
+        """Numba's hook: a call, which cannot fail."""
+        return self.call_internal_no_propagate(builder, fndesc, sig, args)[1]
+
+    def pair_first(self, builder, val, ty):
+        """Numba's hook: from registers, not by way of memory."""
+        return builder.extract_value(val, 0)
+
+    def pair_second(self, builder, val, ty):
+        """Numba's hook."""
+        return builder.extract_value(val, 1)
+
     def post_lowering(self, module, library):
         """Nothing to add: neither NRT nor fastmath."""
 
 
 class Codegen:
-    """What Numba's lowering asks of a code generator: empty modules, sizes, libraries."""
+    """What lowering asks of a code generator: empty modules, sizes of types, the processor."""
 
     def __init__(self):
-        self.machine = machine.target_machine()
-        self.target_data = self.machine.target_data
-        self.layout = str(self.target_data)
-        self.triple = llvm.get_process_triple()
+        _, self.features = machine.cpu()
+        self.target_data = codegen.target_machine().target_data
 
     def _create_empty_module(self, name):
-        module = ir.Module(name)
-        module.triple = self.triple
-        module.data_layout = self.layout
-        return module
+        return ir.Module(name)
 
 
 class Library:
-    """The LLVM module of one function, and the libraries of the helpers it calls."""
+    """The LLVM IR of one function, and the libraries of the helpers it calls."""
 
-    def __init__(self, codegen, name):
-        self.codegen = codegen
+    def __init__(self, name):
         self.name = name
+        self.function = None
         self.module = None
-        self.parsed = None
-        self._linked = {}
+        self._callees = {}
+        self._globals = None
 
     def create_ir_module(self, name):
         """Numba's hook: an empty module to lower into."""
-        return self.codegen._create_empty_module(name)
+        self.module = ir.Module(name)
+        return self.module
 
     def add_linking_library(self, library):
         """Numba's hook: remember a callee."""
-        self._linked[library] = None
+        self._callees[library] = None
 
     def add_ir_module(self, module):
         """Numba's hook: the lowered function."""
-        self.module = module
 
-    def closure(self):
-        """Every library reached from here, callees first."""
-        order, stack = {}, [(self, False)]
+    def text(self):
+        """LLVM IR text of the function and of all that it calls, each once."""
+        defined, declared, metadata = {}, {}, []
+        for library in self._closure():
+            offset = len(metadata)
+            for name, text, is_declaration in library._written():
+                text = _renumbered(text, offset)
+                (declared if is_declaration else defined)[name] = text
+            metadata += [_renumbered(str(node), offset) for node in library.module.metadata]
+        parts = [text for name, text in declared.items() if name not in defined]
+        return "\n".join([*parts, *defined.values(), *metadata])
+
+    def _written(self):
+        """(name, text, whether it is a declaration) of the module's globals, written once."""
+        if self._globals is None:
+            self._globals = [
+                (name, str(value), getattr(value, "is_declaration", False))
+                for name, value in self.module.globals.items()
+            ]
+        return self._globals
+
+    def _closure(self):
+        """Every library reached from here."""
+        order, stack = {self: None}, [self]
         while stack:
-            library, done = stack.pop()
-            if done:
-                order[library] = None
-            elif library not in order:
-                stack.append((library, True))
-                stack.extend((callee, False) for callee in library._linked)
-        return list(order)
+            for callee in stack.pop()._callees:
+                if callee not in order:
+                    order[callee] = None
+                    stack.append(callee)
+        return order
+
+
+def _renumbered(text, offset):
+    """LLVM IR whose metadata nodes have numbers from `offset` on."""
+    if not offset:
+        return text
+    return _NODE.sub(lambda found: f"!{int(found[1]) + offset}", text)
 
 
 class Target:
@@ -202,6 +283,7 @@ class Target:
         self.flags = compiler.Flags()
         self.flags.error_model = "numpy"
         self.flags.no_rewrites = True
+        self._count = 0
         context = _TargetContext(self.typing, "cpu")
         context.refresh()
         numba_builtins.install(context)
@@ -213,30 +295,29 @@ class Target:
 
     def compile(self, function, arguments, returns=None, inline=False):
         """Type and lower `function`: (function descriptor, Library, return type)."""
-        identity = bytecode.FunctionIdentity.from_function(function)
         with targetconfig.ConfigStack().enter(self.flags.copy()):
-            tree = interpreter.Interpreter(identity).interpret(bytecode.ByteCode(identity))
-            tree = ssa.reconstruct_ssa(tree)
-            tree._definitions = build_definitions(tree.blocks)
-            found = typed_passes.type_inference_stage(
-                self.typing, self.context, tree, arguments, returns
-            )
-            tree = typed_passes.PreLowerStripPhis()._strip_phi_nodes(tree)
-            tree._definitions = build_definitions(tree.blocks)
-            library = Library(self.context.codegen(), function.__name__)
+            typed = numba_passes.infer(function, arguments, returns, self.typing, self.context)
+            self._count += 1
+            name = f"{function.__name__}.{self._count}"
             descriptor = funcdesc.PythonFunctionDescriptor.from_specialized_function(
-                tree,
-                found.typemap,
-                found.return_type,
-                found.calltypes,
-                mangler=self.context.mangler,
+                typed.tree,
+                typed.types_of,
+                typed.returns,
+                typed.calls,
+                mangler=lambda *_, **__: name,
                 inline=inline,
                 noalias=False,
                 abi_tags=(),
             )
+            library = Library(name)
             with self.context.push_code_library(library):
-                lowering.Lower(self.context, library, descriptor, tree, metadata={}).lower()
-        return descriptor, library, found.return_type
+                lower = numba_passes.Lower(
+                    self.context, library, descriptor, typed.tree, metadata={}
+                )
+                lower.lower()
+            library.function = lower.function
+            library.function.linkage = "internal"
+        return descriptor, library, typed.returns
 
 
 class Helper:

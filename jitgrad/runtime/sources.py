@@ -20,11 +20,15 @@ from . import machine
 
 _PACKAGE = "jitgrad.kernels"
 _CODEGEN = (
+    (__name__, "batch.py"),
     (__name__, "compile.py"),
     (__name__, "machine.py"),
+    (__name__, "codegen.py"),
     (__name__, "interleave.py"),
+    (__name__, "words.py"),
     (__name__, "numba_target.py"),
     (__name__, "numba_builtins.py"),
+    (__name__, "numba_passes.py"),
     ("jitgrad.kernels", "pointer_llvm.py"),
 )
 _STATEMENT = re.compile(r"^(?=[A-Za-z_@])", re.MULTILINE)
@@ -38,7 +42,8 @@ _COMMENT = re.compile(r"^\s*#.*\n", re.MULTILINE)
 def key(kernel):
     """The hash under which `kernel`'s machine code is kept."""
     texts = [_text_hash(*place) for place in needs(kernel)]
-    return _digest([body(kernel), repr(_shape(kernel.params)), environment(), *texts])
+    shape = repr((_shape(kernel.params), getattr(kernel, "form", "loops")))
+    return _digest([body(kernel), shape, environment(), *texts])
 
 
 def body(kernel):

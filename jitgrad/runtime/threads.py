@@ -19,7 +19,7 @@ import numpy as np
 
 from jitgrad.kernels import driver
 
-from . import build, fork, pool
+from . import build, fork, pool, switches
 from .interpret import ERROR_BYTES
 
 MAX_THREADS = 256
@@ -38,6 +38,7 @@ class _Driver:
     """The native driver as a kernel, so that it is built and kept as all others are."""
 
     name = "driver"
+    form = "words"
     params = (("state", "i64*"), ("what", "i64"))
     source = (
         "import numpy as np\n"
@@ -94,6 +95,11 @@ def _ready(scratch_bytes):
         _pool = _Pool(threads)
     _pool.prepare(threads, scratch_bytes)
     return _pool
+
+
+def kernels():
+    """What the pool needs built, so that it can be built along with what it is to run."""
+    return [_Driver] if switches.jit() else []
 
 
 class _Pool:

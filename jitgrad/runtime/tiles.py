@@ -1,15 +1,17 @@
 """Where `kernels.tiles` lies as machine code: built once, like any kernel, for all that call it.
 
-Entry: `address`. Imports `build`, `switches`.
+Entry: `address`, `called_by`. Imports `blas`, `build`, `switches`, kernels' `gemm`.
 """
 
-from jitgrad.runtime import build, switches
+from jitgrad.kernels.gemm import TILED_CORES
+from jitgrad.runtime import blas, build, switches
 
 
 class _Tiles:
     """The tiled product as a kernel; its work range means nothing."""
 
     name = "tiles"
+    form = "vectors"
     params = (
         *((name, "i64") for name in ("transa", "transb", "m", "n", "k")),
         ("a", "f32*"), ("lda", "i64"), ("b", "f32*"), ("ldb", "i64"), ("c", "f32*"), ("ldc", "i64"),
@@ -23,6 +25,13 @@ class _Tiles:
         "    tiled_f32(transa, transb, m, n, k, a, lda, b, ldb, c, ldc, room)\n"
         "    return np.int32(0)\n"
     )
+
+
+def called_by(kernels):
+    """What `kernels` need built beside them."""
+    calls = any("gemm_f32" in kernel.source for kernel in kernels)
+    tiled = calls and switches.jit() and blas.core_name() in TILED_CORES
+    return [_Tiles] if tiled else []
 
 
 def address():

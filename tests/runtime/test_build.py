@@ -90,6 +90,62 @@ def test_integer_minimum_and_maximum(either):
     np.testing.assert_array_equal(y, np.minimum(np.maximum(x, -3), np.arange(20)))
 
 
+@pytest.mark.parametrize("divisor", ["d", "np.int64(8)", "np.int64(-8)", "np.int64(7)"])
+def test_integer_division(divisor, either):
+    body = f"y[i] = x[i] // {divisor}\nz[i] = x[i] % {divisor}"
+    params = [("x", "i64*"), ("y", "i64*"), ("z", "i64*"), ("d", "i64")]
+    function = build.get(samples.kernel("divide", body, params))
+    x = np.concatenate([np.arange(-40, 40), [-(2**63), 2**63 - 1]])
+    for d in (1, 5, -5, 2**40, 0) if divisor == "d" else (8,):
+        y, z = np.zeros_like(x), np.zeros_like(x)
+        with np.errstate(divide="ignore"):
+            samples.run(function, [x, y, z, d], len(x))
+            by = eval(divisor, {"np": np, "d": np.int64(d)})
+            np.testing.assert_array_equal(y, x // by)
+            np.testing.assert_array_equal(z, x % by)
+
+
+def test_ranges(either):
+    body = """
+out = i * 64
+for j in range(n[i], n[i + 3], n[i + 6]):
+    y[out] = j
+    out = out + 1
+for j in range(n[i], n[i + 3]):
+    y[out] = j
+    out = out + 1
+    n[i + 3] = 0
+y[out] = 77
+"""
+    function = build.get(samples.kernel("ranges", body, [("n", "i64*"), ("y", "i64*")]))
+    starts, stops, steps = (0, 9, -3), (10, -4, 3), (3, -2, 1)
+    n, y = np.array([*starts, *stops, *steps]), np.full(192, -99)
+    samples.run(function, [n, y], 3)
+    for row, start, stop, step in zip(y.reshape(3, 64), starts, stops, steps, strict=True):
+        want = [*range(start, stop, step), *range(start, stop), 77]
+        assert row[: len(want)].tolist() == want
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "v = x[i]\nv = np.float64(v) * np.float64(1.1)\ny[i] = np.float32(v)",
+        "v = np.int32(7)\nif x[i] > 1:\n    v = np.int64(v) << 40\ny[i] = np.float32(v)",
+        "v = x[i]\nfor j in range(3):\n    w = v\n    v = v * w\ny[i] = v if v > w else w",
+        "a, b = x[i], x[0]\nfor _ in range(5):\n    a, b = b, a + b\ny[i] = a",
+    ],
+)
+def test_variables_hold_what_python_holds(body, either):
+    function = build.get(samples.kernel("variables", body, [("x", "f32*"), ("y", "f32*")]))
+    x, y = np.linspace(0.1, 3, 9, dtype=np.float32), np.zeros(9, np.float32)
+    samples.run(function, [x, y], 9)
+    names = {"np": np, "x": x, "y": np.zeros_like(y)}
+    with np.errstate(over="ignore"):
+        for names["i"] in range(9):
+            exec(body, names)
+    np.testing.assert_array_equal(y, names["y"])
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (8, 4), (12, 4)])
 def test_vector_registers(shape):
     assembly = build.get(samples.wide(*shape)).asm()
