@@ -74,7 +74,8 @@ class Nest:
             self.variables[a] = "j" if len(self.cols) == 1 else f"j{k}"
         self.one_row = group.kind == "matmul" or (group.kind == "row" and not self.rows)
         self.axis_of = {p: a for a in self.axes for p in a}
-        self.stage = self._stages()
+        self.cuts: set[Value] = set()  # column values that later loops find in scratch
+        self.stage = self.stages()
 
     # -- merging --------------------------------------------------------------------------------
 
@@ -146,12 +147,13 @@ class Nest:
         """Domain positions of the accessed value's axes."""
         return carried(a, at)
 
-    def _stages(self) -> dict[Value, int]:
+    def stages(self) -> dict[Value, int]:
+        """The loop that computes each value: what reads a reduction or a cut comes later."""
         stage: dict[Value, int] = {}
 
         def of(v: Value) -> int:
             if v in stage:
-                return stage[v] + (v.kind == "reduce")
+                return stage[v] + (v.kind == "reduce" or v in self.cuts)
             if v in self.members or not self.inline(v):
                 return 0
             return max((of(a.value) for a in v.inputs), default=0)

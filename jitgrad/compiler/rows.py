@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jitgrad.compiler import columns
+from jitgrad.compiler.cuts import cut
 from jitgrad.compiler.groups import carried
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import decompose, indent
@@ -26,6 +27,7 @@ def rows(w: Writer) -> tuple[list[str], Spec, Spec]:
     """Rows in parallel; stages of column loops inside."""
     n = w.size(w.nest.classes(w.nest.cols))
     w.filled = Filled(f"r * {n}", f"r * {n} + {n}")
+    cut(w)
     loops = Loops()
     stages(w, reduce_row, loops)
     loops.look_ahead(w)

@@ -74,7 +74,11 @@ class Saves:
         stack, seen = [v], {v}
         while stack:
             x = stack.pop()
-            if x.kind in ("gather", "matmul") or (x.kind == "map" and costly(x)):
+            if (
+                x in w.nest.cuts
+                or x.kind in ("gather", "matmul")
+                or (x.kind == "map" and costly(x))
+            ):
                 return True
             for a in x.inputs:
                 y = a.value

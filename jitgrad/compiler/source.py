@@ -35,7 +35,7 @@ _WORDS = {
     "2": "TWO", "2.0": "TWO", "0.5": "HALF", "np.inf": "INF", "-np.inf": "MINUS_INF",
     "np.nan": "NAN", "True": "YES", "False": "NO",
 }  # fmt: skip
-_CALL = re.compile(r"\b([a-z][a-z0-9_]*)\(")
+CALL = re.compile(r"\b([a-z][a-z0-9_]*)\(")
 _COSTLY = re.compile(r"\b[a-z][a-z0-9_]*\(|/|%")
 
 
@@ -382,8 +382,8 @@ class Writer:
             return f"{NUMPY[v.dtype.suffix]}({text})"
         op = OPS[v.op]
         template = op.code_for(source)
-        self.cost += 8 if _CALL.search(template) else 4 if "/" in template else 1
-        text = _CALL.sub(lambda m: self.function(f"{m[1]}_{source.suffix}") + "(", template).format(
+        self.cost += 8 if CALL.search(template) else 4 if "/" in template else 1
+        text = CALL.sub(lambda m: self.function(f"{m[1]}_{source.suffix}") + "(", template).format(
             **dict(zip(op.params, operands, strict=True))
         )
         if v.dtype.kind in "iu" and not re.fullmatch(r"\w+", text):
