@@ -16,6 +16,7 @@ from jitgrad.nn.functional.activation import (
     softplus,
     tanh,
 )
+from jitgrad.nn.functional.batchnorm import batch_norm
 from jitgrad.nn.functional.classification import cross_entropy, nll_loss
 from jitgrad.nn.functional.dense import dropout, linear
 from jitgrad.nn.functional.normalization import layer_norm, normalize, rms_norm
@@ -35,6 +36,7 @@ from jitgrad.nn.functional.sparse import (
 )
 
 __all__ = [
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",

@@ -1,6 +1,7 @@
 """Normalisation functions over the last dimensions or by a norm."""
 
 import jitgrad as jg
+from jitgrad.nn.functional._standard import standardized
 
 
 def _dims(input, normalized_shape):
@@ -38,9 +39,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     dims = _dims(input, normalized_shape)
     _same_shape("weight", weight, normalized_shape)
     _same_shape("bias", bias, normalized_shape)
-    centred = input - input.mean(dims, keepdim=True)
-    variance = (centred * centred).mean(dims, keepdim=True)
-    output = centred * (variance + eps).rsqrt()
+    output, _, _ = standardized(input, dims, eps)
     output = output if weight is None else output * weight
     return output if bias is None else output + bias
 

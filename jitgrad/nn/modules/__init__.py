@@ -12,6 +12,7 @@ from jitgrad.nn.modules.activation import (
     Softplus,
     Tanh,
 )
+from jitgrad.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from jitgrad.nn.modules.container import ModuleDict, ModuleList, Sequential
 from jitgrad.nn.modules.dropout import Dropout
 from jitgrad.nn.modules.flatten import Flatten, Unflatten
@@ -34,6 +35,9 @@ from jitgrad.nn.modules.sparse import Embedding
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
     "CrossEntropyLoss",
     "Dropout",
     "ELU",
