@@ -69,22 +69,16 @@ def _eject(context, out):
 @main.group("cache", invoke_without_command=True)
 @click.pass_context
 def _cache(context):
-    """The disk cache of machine code: where, how much."""
+    """The disk cache of machine code: where, how much, what was found in it and what was not."""
     if context.invoked_subcommand is None:
-        from jitgrad.cli.report import cache
+        from jitgrad.cli import cache
 
-        lines, faults = cache()
-        click.echo(
-            "\n".join([*lines, *(f"wrong: {what}\n  mend: {mend}" for what, mend in faults)])
-        )
+        click.echo("\n".join(cache.lines()))
 
 
 @_cache.command("clear")
 def _clear():
     """Remove every kernel; the next process compiles again."""
-    from jitgrad.runtime import cache
+    from jitgrad.cli import cache
 
-    folder, count, _ = cache.summary()
-    if folder is not None:
-        cache.trim(folder, max_bytes=0, max_files=0)
-    click.echo(f"removed {count} kernels from {folder}")
+    click.echo(cache.clear())

@@ -10,7 +10,7 @@ import dataclasses
 import threading
 import time
 
-from . import batch, blas, cache, fork, interpret, machine, overrides, sources, switches
+from . import batch, blas, cache, fork, history, interpret, machine, overrides, sources, switches
 from .batch import CompileError as CompileError
 
 _lock = threading.RLock()
@@ -119,6 +119,7 @@ def _interpreted(kernel):
 
 def _load(kernel, key):
     """Whether the kernel was found on disk and is now known by its key."""
+    history.keep(counters)
     start = time.perf_counter()
     entry, reason = cache.fetch(key)
     if entry is not None:
