@@ -11,6 +11,7 @@ import os
 import textwrap
 from typing import Any
 
+from jitgrad.compiler.cuda.kernel import DeviceKernel
 from jitgrad.compiler.kernel import Kernel, Spec
 from jitgrad.compiler.schedule import Schedule, Step
 from jitgrad.compiler.values import ONE, Dims, Value
@@ -25,6 +26,7 @@ _WHAT = {
     "tiles": "the tiled product's address, 0 to call OpenBLAS",
     "row_parts": "parts the rows are cut into: one call each",
     "column_parts": "parts the columns are cut into",
+    "part": "elements of the largest part",
     "leading": "step between rows of the matrix",
     "flag": "1 if the matrix is read transposed",
 }
@@ -45,11 +47,28 @@ def headed(schedule: Schedule, step: Step, nodes: list[Node]) -> str:
     lines += ["", "Parameters, with the sizes of this run (the code serves any):"]
     for (name, kind, *_), spec in zip(kernel.params, kernel.specs, strict=True):
         lines += _wrapped(f"{name}: {about.parameter(kind, spec)}", "    ")
-    lines += _wrapped(f"lo, hi: the range of work units; a unit is {about.unit(kernel)}", "    ")
-    lines += ["    error: int64[4], filled when the kernel fails; scratch: bytes of one thread"]
-    lines += ["", "Step through it with JITGRAD_JIT=0, or copy it out with jitgrad.debug.eject."]
-    body = kernel.source
+    if isinstance(kernel, DeviceKernel):
+        lines += _launched(kernel)
+        body = kernel.source or "# A library call: there is no source.\n"
+    else:
+        unit = about.unit(kernel)
+        lines += _wrapped(f"lo, hi: the range of work units; a unit is {unit}", "    ")
+        lines += ["    error: int64[4], filled when the kernel fails; scratch: bytes of one thread"]
+        lines += [
+            "",
+            "Step through it with JITGRAD_JIT=0, or copy it out with jitgrad.debug.eject.",
+        ]
+        body = kernel.source
     return "\n".join(['"""' + lines[0], *lines[1:], '"""', "", body])
+
+
+def _launched(kernel: DeviceKernel) -> list[str]:
+    """What the launch of a CUDA kernel adds to its arguments."""
+    lines = []
+    for name, _ in kernel.extra:
+        what = _LAUNCH.get(name) or f"partial results, from which {kernel.finish} makes the whole"
+        lines += _wrapped(f"{name}: {what}", "    ")
+    return [*lines, "    error: int64[4], filled by the first thread whose check fails"]
 
 
 def served(step: Step, nodes: list[Node]) -> list[str]:
@@ -86,6 +105,18 @@ def _wrapped(text: str, indent: str) -> list[str]:
         text, WIDTH, initial_indent=indent, subsequent_indent=indent + "    ",
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
+
+
+_LAUNCH = {
+    "units": "how many pieces of work the grid strides over",
+    "team": "threads that take a row together: those of a warp, or of the block",
+    "scratch": "memory of all teams or threads; null where a team's is shared memory",
+    "per_team": "bytes of scratch of a team",
+    "per_thread": "bytes of scratch of a thread",
+    "span": "rows of a part",
+    "width": "threads of a block that stand side by side",
+    "parts": "spans that the rows are cut into",
+}
 
 
 class _Header:

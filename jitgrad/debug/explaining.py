@@ -89,7 +89,7 @@ class Explanation:
         return target
 
 
-def explain(*what: Any, run: bool = False) -> Explanation:
+def explain(*what: Any, run: bool = False, device: str = "cpu") -> Explanation:
     """Every stage of the computation that would give Tensors their values, or that a function runs.
 
     Args:
@@ -98,9 +98,11 @@ def explain(*what: Any, run: bool = False) -> Explanation:
             every program that it runs is explained.
         run: also compute the Tensors, kernel by kernel, and tell how long each took; otherwise
             nothing is run and they stay pending. A function is run in any case.
+        device: what the kernels are written for: "cpu", or "cuda", whose kernels are not run here.
 
     Raises:
         ValueError: if nothing is pending, or the function computes nothing.
+        NotImplementedError: for kernels that would have to run on another device than the CPU.
 
     Example:
         >>> import jitgrad as jg
@@ -113,6 +115,11 @@ def explain(*what: Any, run: bool = False) -> Explanation:
         >>> explain(lambda x: x.exp().sum().item(), x).save("/tmp/page.html")  # doctest: +SKIP
     """
     found: list[Stages] = []
+    target = _target(device)
+    if target is not schedules.CPU and (run or any(not isinstance(w, Tensor) for w in what)):
+        raise NotImplementedError(
+            f"explain: kernels for {device} are written, not run: give Tensors"
+        )
     if what and callable(what[0]) and not isinstance(what[0], Tensor):
         with trace.watching(_launcher(found)):
             what[0](*what[1:])
@@ -128,9 +135,20 @@ def explain(*what: Any, run: bool = False) -> Explanation:
             flush.flush(roots)
     else:
         snap = snapshot.take(roots)
-        schedule = schedules.build(snap, switches.fuse())
+        schedule = schedules.build(snap, switches.fuse(), target)
         found.append(of_schedule(schedule, snap.nodes, nodes))
     return Explanation(found)
+
+
+def _target(device: str) -> schedules.Target:
+    """What kernels are written for."""
+    if device == "cpu":
+        return schedules.CPU
+    if device != "cuda":
+        raise ValueError(f"explain: kernels are written for 'cpu' or 'cuda', not {device!r}")
+    from jitgrad.compiler.cuda.emit import CUDA
+
+    return CUDA
 
 
 def timings(*tensors: Any) -> list[tuple[str, float]]:

@@ -60,7 +60,9 @@ class device:
         name = str(type)
         kind, _, number = name.partition(":")
         if kind == "cuda":
-            raise RuntimeError(f"device: {name!r} is not available, only 'cpu' is")
+            from jitgrad.runtime.cuda import unavailable
+
+            raise RuntimeError(f"device: {name!r} cannot be used: {unavailable()}")
         if kind != "cpu":
             raise RuntimeError(f"device: unknown device {name!r}; there is 'cpu'")
         self.type = kind
