@@ -9,7 +9,7 @@ import tempfile
 
 from jitgrad.bench.client import Failed, child
 
-BARS = {"cold": 3.0, "cached": 0.3, "import": 0.35}  # seconds
+BARS = {"cold": 1.5, "cached": 0.2, "import": 0.35}  # seconds
 MODES = ("lazy", "compiled")
 
 _STEP = """

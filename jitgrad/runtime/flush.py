@@ -7,7 +7,6 @@ changes no bit. Imports: ir, compiler, runtime.
 from __future__ import annotations
 
 import itertools
-import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
@@ -19,6 +18,7 @@ from jitgrad.ir.node import Node, walk
 from jitgrad.runtime import build, misses, recall, switches, threads, tiles, trace
 from jitgrad.runtime.bind import Bound
 from jitgrad.runtime.errors import not_built, raise_failure
+from jitgrad.runtime.stages import Stages
 from jitgrad.runtime.stats import counts
 
 CUT = 1024  # nodes in one schedule
@@ -38,11 +38,12 @@ class Program:
 
     def __init__(self, snap: snapshot.Snapshot) -> None:
         switches.device()  # raises for one that cannot compute
-        start = time.perf_counter()
+        stages = Stages()
         self.nodes = len(snap.nodes)
         self.number = next(_numbers)  # of its plans; an id could come again
         self.used = next(_clock)
         self.schedule = schedules.build(snap, switches.fuse())
+        stages.scheduled()
         kernels = [step.kernels[0] for step in self.schedule.steps]
         ahead = [*threads.kernels(), *tiles.called_by(kernels)]
         try:
@@ -51,8 +52,7 @@ class Program:
             raise not_built(error, self.schedule, snap.nodes) from error
         self.kernels, self.steps = self.schedule.kernel_count, len(self.schedule.steps)
         counts.schedules += 1
-        seconds = time.perf_counter() - start
-        trace.made(self.schedule, snap, seconds, misses.note(snap, self.functions))
+        trace.made(self.schedule, snap, stages, misses.note(snap, self.functions))
 
 
 def program_of(snap: snapshot.Snapshot) -> Program:

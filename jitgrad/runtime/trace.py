@@ -1,7 +1,7 @@
 """JITGRAD_DEBUG: what each flush did, on stderr; JITGRAD_CHECK: each flush against the oracle.
 
-1 a line per flush: schedule hit or miss · 2 each launch: name, ms, GB/s and the share of the
-machine's ceiling, marked if under 60 % · 3 rewrites that fired · 4 the source.
+1 a line per flush: schedule hit, or miss and where the time went · 2 each launch: name, ms, GB/s
+and the share of the machine's ceiling, marked if under 60 % · 3 rewrites that fired · 4 the source.
 Entry: `made`, `hit`, `launch`, `watching`, `check`. Imports: ir, compiler, runtime.
 """
 
@@ -27,6 +27,7 @@ from jitgrad.ir.node import Node
 from jitgrad.runtime import ceilings, switches
 from jitgrad.runtime.misses import Miss
 from jitgrad.runtime.program import Program
+from jitgrad.runtime.stages import Stages
 
 
 def say(text: str) -> None:
@@ -34,15 +35,15 @@ def say(text: str) -> None:
     print(f"jitgrad: {text}", file=sys.stderr)
 
 
-def made(schedule: Schedule, snap: Snapshot, seconds: float, miss: Miss) -> None:
+def made(schedule: Schedule, snap: Snapshot, stages: Stages, miss: Miss) -> None:
     """Report a schedule that was just made."""
-    level = switches.debug()
+    spent, level = stages.told(), switches.debug()
     if level < 1:
         return
     why = f"; {miss.text}" if miss.what else ""
     say(
         f"schedule miss: {_size(schedule, snap)}, {miss.compiled} compiled, "
-        f"{miss.loaded} loaded, {seconds * 1e3:.0f} ms{why}"
+        f"{miss.loaded} loaded, {spent}{why}"
     )
     if level >= 3:
         for name, times in Counter(schedule.fired).most_common():

@@ -83,7 +83,7 @@ def test_first_calls_beside_their_bars():
     answer = {"kernels_compiled": 8, "kernels_loaded": 0}
     lines = first_call_lines(
         {
-            "lazy": {"cold": {"seconds": 2.0, **answer}, "cached": {"seconds": 0.5, **answer}},
+            "lazy": {"cold": {"seconds": 1.2, **answer}, "cached": {"seconds": 0.5, **answer}},
             "compiled": {"failed": "RuntimeError: no"},
         }
     )
