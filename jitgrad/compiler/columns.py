@@ -2,7 +2,7 @@
 
 Where a kernel over rows has the operand at hand, it reduces the chunks (see `compiler.rows`) and a
 small kernel here combines them: the same tree, so the same bits. Entry: `columns`, `combines`.
-Imports: compiler.
+Imports: kernels, compiler.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import numpy as np
 
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import decompose, indent
-from jitgrad.compiler.source import BLOCK, LEVELS, ROWS, TAB, Writer
+from jitgrad.compiler.source import TAB, Writer
 from jitgrad.compiler.values import Value, reduced
+from jitgrad.kernels.columns import BLOCK, LEVELS, ROWS
 
 
 def columns(w: Writer) -> tuple[list[str], Spec, Spec]:

@@ -21,6 +21,7 @@ from jitgrad.compiler.groups import (
     trivial,
 )
 from jitgrad.compiler.lower import Graph
+from jitgrad.compiler.riding import ride
 from jitgrad.compiler.values import Access, Dims, Value
 
 MAX_VALUES = 96  # computed values in a group
@@ -37,7 +38,7 @@ class Fusion:
         self.graph = graph
         self.enabled = enabled
         self.epilogues = epilogues  # may a product's kernel compute what follows it
-        self.parts = enabled and parts  # may a kernel over rows begin reductions of leading axes
+        self.parts = enabled and parts  # may other kernels make reductions of leading axes
         self.groups: dict[int, Group] = {}
         self.of: dict[Value, Group] = {}
         self.made = 0
@@ -85,6 +86,8 @@ class Fusion:
             if v in self.trivial and v not in self.outputs and v not in stored:
                 continue
             self.place(v)
+        if self.parts:
+            ride(self)
         return self.ordered()
 
     def order_of_placing(self) -> list[Value]:

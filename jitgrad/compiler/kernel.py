@@ -25,6 +25,7 @@ from jitgrad.compiler.values import Access, Value
 #   ("row_parts", Value)          parts that the rows of a product are cut into
 #   ("column_parts", Value)       and its columns
 #   ("parts", Value)              parts over all batches
+#   ("part", Value)               elements of the largest one
 Spec = tuple[Any, ...]
 
 

@@ -10,7 +10,7 @@ from functools import cache
 
 _MODULES = (
     "intrinsics", "errors", "math", "math64", "arith", "reduce", "scan", "sort", "gather",
-    "gemm", "random",
+    "gemm", "columns", "random",
 )  # fmt: skip
 
 # Functions for a CUDA device by what their names start with: their modules need Numba to import.

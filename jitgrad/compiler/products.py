@@ -5,6 +5,7 @@ Entry: `products`. Imports: compiler, kernels' `gemm` and `tiles`.
 
 from __future__ import annotations
 
+from jitgrad.compiler import riding
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import decompose, indent
 from jitgrad.compiler.source import Writer
@@ -61,26 +62,27 @@ def products(w: Writer) -> tuple[list[str], Spec, Spec]:
             lines.append(f"{name} = {flat}")
         for side, (x, p) in enumerate(((a, left), (b, right))):
             offsets[side] += f" + {name} * {w.stride(x, i, p)}"
-    tiles, room, used = "", "", 0
+    tiles = packed = ""
     if suffix == "f32":
         tiles = w.param(("tiles", v.id), "tiles", "i64", ("tiles", v)) + ", "
-        w.top.append(f"room = {w.function('view_f32')}(scratch, 0)")
-        w.scratch.append((("fixed", 1), ROOM))
-        room, used = ", room", ROOM
-    epilogue = [x for x in w.stored if x is not v]
+        packed = ", " + w.scratch_run("packed", suffix, ROOM // 4)
+    margins = [x for x in w.stored if x.kind == "margin"]
+    epilogue = [x for x in w.stored if x is not v and x.kind != "margin"]
     if v in w.stored:
         out = w.param(("own", v.id), "out", suffix + "*", ("own", v))
         lines.append(f"panel = {at}({out}, (batch * {m} + first) * {n} + begin)")
-        step = n
+        panel, step = "panel", n
     else:
-        w.top.append(f"panel = {w.function(f'view_{suffix}')}(scratch, {used})")
-        w.scratch.append((("part", v), v.dtype.itemsize))
-        step = "width"
+        most = w.param(("part", v.id), "most", "i64", ("part", v))
+        length = f"({most} * {v.dtype.itemsize} + 63) // 64 * 64"
+        panel, step = w.room("panel", suffix, length, ("part", v)), "width"
     lines.append(
         f"{w.function(f'gemm_{suffix}')}({tiles}{ta}, {tb}, high, width, {k}, "
         f"{at}({left}, {offsets[0]}), {lda}, {at}({right}, {offsets[1]}), {ldb}, "
-        f"panel, {step}{room})"
+        f"{panel}, {step}{packed})"
     )
+    for x in margins:
+        lines += riding.sums(w, x, k, left, lda)
     if epilogue:
         lines += epilogue_lines(w, v, epilogue, m, step)
     body = ["for u in range(lo, hi):", *indent(lines)]

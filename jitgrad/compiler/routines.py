@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from jitgrad.compiler.kernel import Kernel, Spec
 from jitgrad.compiler.loops import indent
-from jitgrad.compiler.source import BLOCK, TAB
+from jitgrad.compiler.source import TAB
 from jitgrad.compiler.values import Access, Value
+from jitgrad.kernels.columns import BLOCK
 
 
 class Routine:

@@ -13,8 +13,9 @@ from jitgrad.compiler.groups import carried
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import decompose, indent
 from jitgrad.compiler.saves import Saves
-from jitgrad.compiler.source import ROWS, TAB, Filled, Writer
+from jitgrad.compiler.source import TAB, Filled, Writer
 from jitgrad.compiler.values import Access, Value
+from jitgrad.kernels.columns import ROWS
 from jitgrad.kernels.intrinsics import AHEAD
 
 FAR = 16384  # elements of a row after which the next row is not worth fetching

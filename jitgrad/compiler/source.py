@@ -21,10 +21,7 @@ from jitgrad.ir.dtype import DType
 from jitgrad.ir.op import OPS
 
 CHUNK = 4096  # elements of a reduction chunk, as in kernels/reduce.py
-ROWS = 64  # rows of a chunk of a column reduction
-BLOCK = 128  # columns of a unit of a column reduction
 RUN = 256  # elements of a draw that a flat kernel fills at once
-LEVELS = 40  # of the stack that combines chunks pairwise
 PAD = 192  # bytes between rows of scratch: rows 4 kB apart share their places in the cache
 DEEP = 32  # values of an expression after which the rest of it is written first
 TAB = "    "

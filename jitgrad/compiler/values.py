@@ -55,7 +55,8 @@ class Value:
     kind: "leaf", "const", "scalar", "iota", "random", "map" (elementwise), "gather", "reduce",
     "partial" and "combine" (the two halves of a reduction to one element), "part" (the first half
     of a reduction of leading axes, in a kernel over rows; the second is a "combine" too), "matmul",
-    "routine" (a hand-written kernel over row-major operands).
+    "margin" (a sum of leading axes in a product's kernel), "routine" (a hand-written kernel over
+    row-major operands).
     """
 
     id: int

@@ -16,9 +16,10 @@ import numpy as np
 from jitgrad.compiler.kernel import Kernel, Spec
 from jitgrad.compiler.layout import contiguous_strides, replay
 from jitgrad.compiler.schedule import Schedule
-from jitgrad.compiler.source import BLOCK, CHUNK, PAD, ROWS
+from jitgrad.compiler.source import CHUNK, PAD
 from jitgrad.compiler.values import ONE, Access, Value, memory_of, reduced
 from jitgrad.ir.node import Node
+from jitgrad.kernels.columns import BLOCK, ROWS
 from jitgrad.kernels.gemm import COLUMN_STEP, ROW_STEP
 from jitgrad.runtime import blas, pool, tiles
 from jitgrad.runtime.program import Program, Step
