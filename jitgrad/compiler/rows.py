@@ -18,6 +18,7 @@ from jitgrad.compiler.values import Access, Value
 from jitgrad.kernels.columns import ROWS
 from jitgrad.kernels.intrinsics import AHEAD
 
+CALLED = 16  # lines that a call of a function counts for
 FAR = 16384  # elements of a row after which the next row is not worth fetching
 
 Reduce = Callable[[Writer, Value, tuple[int, ...]], list[str]]
@@ -63,20 +64,19 @@ class Loops:
     processor itself foresees no row, so that else each row would begin with waiting for memory."""
 
     def __init__(self) -> None:
-        self.written: list[tuple[int, int, int]] = []  # cost so far, first line, past the last
+        self.written: list[tuple[int, int, int]] = []  # cost, first line, past the last
 
     def __call__(self, w: Writer, body: list[str]) -> list[str]:
         lines = column_loop(w, body)
-        self.written.append((w.cost, len(w.row), len(w.row) + len(lines)))
+        calls = sum(f"{name}(" in line for line in body for name in w.functions)
+        self.written.append((len(body) + CALLED * calls, len(w.row), len(w.row) + len(lines)))
         return lines
 
     def look_ahead(self, w: Writer) -> None:
         """Give the costliest loop its prefetches, block by block."""
         if len(self.written) < 2 or len(w.nest.cols) > 1 or not w.streams:
             return
-        before = [0, *(cost for cost, _, _ in self.written)]
-        costs = [cost - past for (cost, _, _), past in zip(self.written, before, strict=False)]
-        _, first, end = self.written[costs.index(max(costs))]
+        _, first, end = max(self.written, key=lambda loop: loop[0])
         n = w.size(w.nest.classes(w.nest.cols))
         starts: dict[str, str] = {}
         ask: list[str] = []
