@@ -89,8 +89,9 @@ CPU = Target(write, parts=True)
 _Members = tuple[Step, set[Group], set[Group]]
 
 
-def build(snap: Snapshot, fuse: bool = True, target: Target = CPU) -> Schedule:
-    """Lower, fuse, write: the text alone depends on what it is written for."""
+def build(snap: Snapshot, fuse: bool = True, target: Target | None = None) -> Schedule:
+    """Lower, fuse, write: the text depends on what it is written for, the CPU unless told."""
+    target = target or CPU
     graph = lower(snap)
     recompute(graph)
     fusion = Fusion(graph, fuse, target.epilogues, target.parts)

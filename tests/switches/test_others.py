@@ -1,5 +1,6 @@
 """JITGRAD_JIT, FUSE, CHECK, DEVICE and CACHE_DIR: what each changes, and that bits stay."""
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -70,14 +71,14 @@ def test_fuse_0_is_one_op_a_kernel(monkeypatch):
 @pytest.fixture
 def wrong(monkeypatch):
     """A code generator that subtracts where it should add."""
-    right = schedules.write
+    right = schedules.CPU.write
 
     def write(*args):
         kernel = right(*args)
         kernel.source = kernel.source.replace(" + x", " - x")
         return kernel
 
-    monkeypatch.setattr(schedules, "write", write)
+    monkeypatch.setattr(schedules, "CPU", dataclasses.replace(schedules.CPU, write=write))
 
 
 def test_check_catches_a_wrong_kernel(monkeypatch, wrong):
