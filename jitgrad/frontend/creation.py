@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from jitgrad import ops
+from jitgrad.frontend.meta import DEVICE as META
+from jitgrad.frontend.meta import nowhere
 from jitgrad.frontend.operands import forget_dtypes, number
 from jitgrad.frontend.record import Base, cast, finished, make, wrap
 from jitgrad.frontend.state import local, place, site
 from jitgrad.frontend.storage import Storage, owned, snapshot
 from jitgrad.frontend.tensor import Tensor
-from jitgrad.frontend.types import check_device
+from jitgrad.frontend.types import device_name
 from jitgrad.ir import apply
 from jitgrad.ir import dtype as dt
 from jitgrad.ir.dtype import BY_NUMPY, DType
@@ -131,25 +133,23 @@ def tensor(
     tensor([[1, 2],
             [3, 4]])
     """
-    check_device(device)
     dtype = check_dtype("tensor", dtype)
     if isinstance(data, Tensor):
-        out = data.detach().clone()
-        out = out if dtype is None else out.to(dtype).detach()
-        return finish(out, requires_grad)
+        out = data.detach().clone().to(dtype=dtype, device=device)
+        return finish(out.detach(), requires_grad)
     values = _array(data, dtype)
+    if device_name(device) == META:
+        return elsewhere(values.shape, BY_NUMPY[values.dtype], requires_grad)
     return finish(wrap(snapshot(values)), requires_grad)
 
 
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
     """`data` as a Tensor; Tensors and NumPy arrays of that dtype are not copied."""
-    check_device(device)
     if isinstance(data, Tensor):
-        return data if dtype is None else data.to(dtype)
+        return data.to(dtype=dtype, device=device)
     if isinstance(data, np.ndarray) and data.dtype in BY_NUMPY:
-        out = from_numpy(data)
-        return out if dtype is None else out.to(dtype)
-    return tensor(data, dtype=dtype)
+        return from_numpy(data).to(dtype=dtype, device=device_name(device))
+    return tensor(data, dtype=dtype, device=device)
 
 
 asarray = as_tensor
@@ -179,16 +179,20 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 
 def legacy(data: tuple[Any, ...], device: Any) -> Tensor:
     """What `Tensor(...)` makes: sizes give uninitialised float32, one sequence its values."""
-    check_device(device)
     if len(data) == 1 and not isinstance(data[0], int):
         if isinstance(data[0], Tensor):
-            return data[0].detach()
+            return data[0].detach().to(device=device)
         if not isinstance(data[0], tuple) or not isinstance(data[0], type(Tensor.shape)):
-            return tensor(data[0], dtype=dt.float32)
-    return empty(*data, dtype=dt.float32) if data else empty(0, dtype=dt.float32)
+            return tensor(data[0], dtype=dt.float32, device=device)
+    return empty(*(data or (0,)), dtype=dt.float32, device=device)
 
 
 # ---- fills
+
+
+def elsewhere(shape: tuple[int, ...], dtype: DType, requires_grad: bool = False) -> Tensor:
+    """A Tensor on device "meta": of that shape and dtype, without values."""
+    return finish(wrap(nowhere(shape, dtype)), requires_grad)
 
 
 def source(node: Node) -> Tensor:
@@ -206,7 +210,11 @@ def _filled(shape: tuple[int, ...], value: Any, dtype: DType, requires_grad: boo
     return finish(source(apply.expand_node(node, shape)), requires_grad)
 
 
-def _constant(value: int, shape: tuple[int, ...], dtype: DType, requires_grad: bool) -> Tensor:
+def _constant(
+    value: int, shape: tuple[int, ...], dtype: DType, device: Any, requires_grad: bool
+) -> Tensor:
+    if device_name(device) == META:
+        return elsewhere(shape, dtype, requires_grad)
     node = apply.expand_node(apply.const(value, dtype), shape)
     return finish(source(node), requires_grad)
 
@@ -222,9 +230,8 @@ def zeros(
 ) -> Tensor:
     """A Tensor of zeros."""
     _no_out("zeros", out)
-    check_device(device)
     dtype = check_dtype("zeros", dtype) or apply.default_float()
-    return _constant(0, shape_of("zeros", size), dtype, requires_grad)
+    return _constant(0, shape_of("zeros", size), dtype, device, requires_grad)
 
 
 def ones(
@@ -238,9 +245,8 @@ def ones(
 ) -> Tensor:
     """A Tensor of ones."""
     _no_out("ones", out)
-    check_device(device)
     dtype = check_dtype("ones", dtype) or apply.default_float()
-    return _constant(1, shape_of("ones", size), dtype, requires_grad)
+    return _constant(1, shape_of("ones", size), dtype, device, requires_grad)
 
 
 empty = zeros  # uninitialised memory would make results depend on history
@@ -264,13 +270,14 @@ def full(
             [7, 7]])
     """
     _no_out("full", out)
-    check_device(device)
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
     if not isinstance(fill_value, (int, float, np.number, np.bool_)):
         raise TypeError(f"full: fill_value must be a number, not {type(fill_value).__name__}")
     dtype = check_dtype("full", dtype) or dt.number_dtype(fill_value, apply.default_float())
     shape = shape_of("full", size if isinstance(size, tuple) else (size,))
+    if device_name(device) == META:
+        return elsewhere(shape, dtype, requires_grad)
     return _filled(shape, fill_value, dtype, requires_grad)
 
 
@@ -290,7 +297,10 @@ def _like(name: str, make: Any) -> Any:
         layout: Any = None,
     ) -> Tensor:
         return make(
-            input._shape, dtype=dtype or input._dtype, device=device, requires_grad=requires_grad
+            input._shape,
+            dtype=dtype or input._dtype,
+            device=device or input.device,
+            requires_grad=requires_grad,
         )
 
     function.__name__ = function.__qualname__ = name
@@ -317,7 +327,7 @@ def full_like(
         input._shape,
         fill_value,
         dtype=dtype or input._dtype,
-        device=device,
+        device=device or input.device,
         requires_grad=requires_grad,
     )
 
@@ -341,7 +351,6 @@ def arange(
     tensor([0, 1, 2, 3, 4])
     """
     _no_out("arange", out)
-    check_device(device)
     given = [b.item() if isinstance(b, (Base, np.generic)) else b for b in bounds]
     if len(given) == 1 and end is None:
         end = given[0]
@@ -359,6 +368,8 @@ def arange(
     n = math.ceil((end - start) / step)
     if n < 0:
         raise RuntimeError("arange: upper bound and lower bound inconsistent with step sign")
+    if device_name(device) == META:
+        return elsewhere((n,), dtype, requires_grad)
     if dtype is dt.int64 and start == 0 and step == 1:  # a counter that fuses with its readers
         return finish(wrap(apply.make_source("iota", shape=(n,), axis=0)), requires_grad)
     kind = dt.float64 if dtype.kind == "f" else dt.int64
@@ -378,10 +389,11 @@ def linspace(
 ) -> Tensor:
     """`steps` numbers from `start` to `end`, both included."""
     _no_out("linspace", out)
-    check_device(device)
     dtype = check_dtype("linspace", dtype) or apply.default_float()
     if steps < 0:
         raise RuntimeError("linspace: number of steps must be non-negative")
+    if device_name(device) == META:
+        return elsewhere((int(steps),), dtype, requires_grad)
     values = np.linspace(float(start), float(end), int(steps)).astype(dtype.np)
     return finish(wrap(owned(values)), requires_grad)
 
@@ -397,8 +409,9 @@ def logspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """`base` raised to `steps` exponents from `start` to `end`."""
-    check_device(device)
     dtype = check_dtype("logspace", dtype) or apply.default_float()
+    if device_name(device) == META:
+        return elsewhere((int(steps),), dtype, requires_grad)
     values = np.logspace(float(start), float(end), int(steps), base=base).astype(dtype.np)
     return finish(wrap(owned(values)), requires_grad)
 
@@ -414,9 +427,10 @@ def eye(
 ) -> Tensor:
     """Ones on the diagonal, zeros elsewhere."""
     _no_out("eye", out)
-    check_device(device)
     dtype = check_dtype("eye", dtype) or apply.default_float()
     shape = (n, n if m is None else m)
+    if device_name(device) == META:
+        return elsewhere(shape, dtype, requires_grad)
     rows, columns = (wrap(apply.make_source("iota", shape=shape, axis=i)) for i in (0, 1))
     return finish(cast(ops.eq(rows, columns), dtype), requires_grad)
 

@@ -14,13 +14,14 @@ import numpy as np
 
 from jitgrad import ops
 from jitgrad.frontend.composing import composed
-from jitgrad.frontend.creation import check_dtype, finish, shape_of, source, tensor
+from jitgrad.frontend.creation import check_dtype, elsewhere, finish, shape_of, source, tensor
 from jitgrad.frontend.hostscalar import refuse
 from jitgrad.frontend.inplace import copy_
+from jitgrad.frontend.meta import DEVICE as META
 from jitgrad.frontend.record import Base, cast, check_writable
 from jitgrad.frontend.state import local
 from jitgrad.frontend.tensor import Tensor
-from jitgrad.frontend.types import check_device, slot
+from jitgrad.frontend.types import device_name, slot
 from jitgrad.ir import apply
 from jitgrad.ir import dtype as dt
 from jitgrad.ir.dtype import DType
@@ -37,7 +38,8 @@ class Generator:
     """
 
     def __init__(self, device: Any = "cpu") -> None:
-        check_device(device)
+        if device_name(device) == META:
+            raise RuntimeError("Generator: nothing is drawn on device 'meta'")
         self._seed = 67280421310721
         self._draw = 0
 
@@ -101,8 +103,12 @@ def set_rng_state(new_state: Tensor) -> None:
     default_generator.set_state(new_state)
 
 
-def draw(kind: str, shape: tuple[int, ...], dtype: DType, generator: Any = None) -> Tensor:
+def draw(
+    kind: str, shape: tuple[int, ...], dtype: DType, generator: Any = None, device: Any = "cpu"
+) -> Tensor:
     """A Tensor of one new draw: "uniform", "normal" or "random_bits"."""
+    if device_name(device) == META:
+        return elsewhere(shape, dtype)
     generator = generator or default_generator
     seed, number = generator.next_draw()
     node = apply.make_source(kind, shape=shape, dtype=dtype, seed=seed, draw=number)
@@ -126,8 +132,8 @@ def rand(
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform numbers in [0, 1)."""
-    check_device(device)
-    out = draw("uniform", shape_of("rand", size), _floating("rand", dtype), generator)
+    kind = _floating("rand", dtype)
+    out = draw("uniform", shape_of("rand", size), kind, generator, device)
     return finish(out, requires_grad)
 
 
@@ -139,21 +145,35 @@ def randn(
     requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal numbers."""
-    check_device(device)
-    out = draw("normal", shape_of("randn", size), _floating("randn", dtype), generator)
+    kind = _floating("randn", dtype)
+    out = draw("normal", shape_of("randn", size), kind, generator, device)
     return finish(out, requires_grad)
 
 
-def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
-    """`rand` with the shape and dtype of `input`."""
-    return rand(input._shape, dtype=dtype or input._dtype, requires_grad=requires_grad)
+def _like(name: str, make: Any) -> Any:
+    def function(
+        input: Tensor,
+        *,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        layout: Any = None,
+        memory_format: Any = None,
+    ) -> Tensor:
+        return make(
+            input._shape,
+            dtype=dtype or input._dtype,
+            device=device or input.device,
+            requires_grad=requires_grad,
+        )
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"`{name[:-5]}` with the shape and dtype of `input`."
+    return function
 
 
-def randn_like(
-    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **_: Any
-) -> Tensor:
-    """`randn` with the shape and dtype of `input`."""
-    return randn(input._shape, dtype=dtype or input._dtype, requires_grad=requires_grad)
+rand_like = _like("rand_like", rand)
+randn_like = _like("randn_like", randn)
 
 
 def randint(
@@ -167,7 +187,6 @@ def randint(
     requires_grad: bool = False,
 ) -> Tensor:
     """Integers in [low, high): `randint(high, size)` or `randint(low, high, size)`."""
-    check_device(device)
     given = list(args)
     if given and not isinstance(given[-1], (int, np.integer)):
         size = given.pop()
@@ -180,7 +199,7 @@ def randint(
     if low >= high:
         raise RuntimeError(f"randint: expects low < high, but found low = {low} >= high = {high}")
     dtype = check_dtype("randint", dtype) or dt.int64
-    bits = draw("random_bits", shape_of("randint", (size,)), dt.int64, generator)
+    bits = draw("random_bits", shape_of("randint", (size,)), dt.int64, generator, device)
     return finish(cast(ops.remainder(bits, high - low) + low, dtype), requires_grad)
 
 
@@ -193,8 +212,7 @@ def randperm(
     requires_grad: bool = False,
 ) -> Tensor:
     """The numbers 0 to n - 1 in random order."""
-    check_device(device)
-    bits = draw("random_bits", (int(n),), dt.int64, generator)
+    bits = draw("random_bits", (int(n),), dt.int64, generator, device)
     order = ops.RECORDERS["argsort"](bits, axis=0, descending=False)
     return finish(cast(order, check_dtype("randperm", dtype) or dt.int64), requires_grad)
 
@@ -203,7 +221,8 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None) -> Tensor:
     """1 with the probabilities in `input` (or `p`), else 0."""
     chance: Any = input.detach() if p is None else p
     dtype = input._dtype if input._dtype.kind == "f" else apply.default_float()
-    return cast(ops.lt(draw("uniform", input._shape, dtype, generator), chance), input._dtype)
+    drawn = draw("uniform", input._shape, dtype, generator, input.device)
+    return cast(ops.lt(drawn, chance), input._dtype)
 
 
 def normal(
@@ -217,16 +236,16 @@ def normal(
     requires_grad: bool = False,
 ) -> Tensor:
     """Normal numbers with the given means and standard deviations."""
-    check_device(device)
     _check_std("normal", std)
+    given = [x for x in (mean, std) if isinstance(x, Base)]
     if size is not None:
         shape = shape_of("normal", (size,))
     else:
-        shapes = [x._shape for x in (mean, std) if isinstance(x, Base)]
-        if not shapes:
+        if not given:
             raise TypeError("normal: size must be given when mean and std are numbers")
-        shape = apply.broadcast_shapes("normal", *shapes)
-    out = draw("normal", shape, _floating("normal", dtype), generator) * std + mean
+        shape = apply.broadcast_shapes("normal", *[x._shape for x in given])
+    device = given[0].device if device is None and given else device
+    out = draw("normal", shape, _floating("normal", dtype), generator, device) * std + mean
     return finish(out.detach(), requires_grad)
 
 
@@ -239,7 +258,7 @@ def multinomial(
         total = x.sum(-1, keepdim=True)
         edges = (x / total).cumsum(-1)
         shape = (*x._shape[:-1], num_samples)
-        points = draw("uniform", shape, x._dtype, generator)
+        points = draw("uniform", shape, x._dtype, generator, x.device)
         below = ops.le(edges.unsqueeze(-2), points.unsqueeze(-1)).sum(-1)
         return below.clamp(max=x._shape[-1] - 1)
     if num_samples > x._shape[-1]:
@@ -248,7 +267,7 @@ def multinomial(
             f"{x._shape[-1]} weights of a tensor of shape {tuple(x._shape)}"
         )
     # The largest of weights / exponential draws are a sample without replacement.
-    noise = -ops.log(draw("uniform", x._shape, x._dtype, generator) + 1e-38)
+    noise = -ops.log(draw("uniform", x._shape, x._dtype, generator, x.device) + 1e-38)
     return (x / noise).topk(num_samples, -1).indices
 
 
@@ -260,6 +279,10 @@ def _check_std(name: str, std: Any) -> None:
 # ---- in place
 
 
+def _drawn(self: Tensor, kind: str, dtype: DType, generator: Any) -> Tensor:
+    return draw(kind, self._shape, dtype, generator, self.device)
+
+
 def _fill(self: Tensor, name: str, values: Any) -> Tensor:
     check_writable(self, name)
     return copy_(self, values)
@@ -269,7 +292,7 @@ def uniform_(self: Tensor, from_: Any = 0.0, to: Any = 1.0, *, generator: Any = 
     """Fill with uniform numbers in [from, to)."""
     if from_ > to:
         raise RuntimeError(f"uniform_: expects from <= to, got {from_} > {to}")
-    u = draw("uniform", self._shape, _floating("uniform_", self._dtype), generator)
+    u = _drawn(self, "uniform", _floating("uniform_", self._dtype), generator)
     return _fill(self, "uniform_", _between(u, slot(float(from_)), slot(float(to) - float(from_))))
 
 
@@ -281,7 +304,7 @@ def _between(u: Any, low: Any, span: Any) -> Any:
 def normal_(self: Tensor, mean: Any = 0.0, std: Any = 1.0, *, generator: Any = None) -> Tensor:
     """Fill with normal numbers."""
     _check_std("normal_", std)
-    z = draw("normal", self._shape, _floating("normal_", self._dtype), generator)
+    z = _drawn(self, "normal", _floating("normal_", self._dtype), generator)
     return _fill(self, "normal_", z * std + mean)
 
 
@@ -289,7 +312,7 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """Fill with 1 of probability `p`, else 0."""
     chance = p.detach() if isinstance(p, Base) else p
     dtype = self._dtype if self._dtype.kind == "f" else apply.default_float()
-    u = draw("uniform", self._shape, dtype, generator)
+    u = _drawn(self, "uniform", dtype, generator)
     return _fill(self, "bernoulli_", ops.lt(u, chance))
 
 
@@ -299,11 +322,11 @@ def random_(self: Tensor, from_: int = 0, to: Any = None, *, generator: Any = No
         from_, to = 0, from_ or (1 << 24 if self._dtype.kind == "f" else 127)
     if from_ >= to:
         raise RuntimeError(f"random_: expects from < to, but got from = {from_} >= to = {to}")
-    bits = draw("random_bits", self._shape, dt.int64, generator)
+    bits = _drawn(self, "random_bits", dt.int64, generator)
     return _fill(self, "random_", ops.remainder(bits, to - from_) + from_)
 
 
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
     """Fill with exponential numbers of rate `lambd`."""
-    u = draw("uniform", self._shape, _floating("exponential_", self._dtype), generator)
+    u = _drawn(self, "uniform", _floating("exponential_", self._dtype), generator)
     return _fill(self, "exponential_", -ops.log1p(-u) / lambd)

@@ -49,7 +49,7 @@ def _first(y: Any, g: Any, create: bool) -> Any:
                 "backward: grad can be implicitly created only for scalar outputs, not for shape "
                 f"{tuple(y._shape)}; pass a gradient of that shape or reduce the output first"
             )
-        node = filled(1, y._shape, y._dtype, const(1, y._dtype))
+        node = filled(1, y._shape, y._dtype, const(1, y._dtype, y.device.type))
         return wrap(node) if create else node
     if tuple(g._shape) != tuple(y._shape):
         raise RuntimeError(
@@ -152,7 +152,7 @@ def grad(
         g = found.get(edge)
         if g is None:
             if materialize_grads:
-                g = filled(0, x._shape, x._dtype, const(0, x._dtype))
+                g = filled(0, x._shape, x._dtype, const(0, x._dtype, x.device.type))
             elif not allow_unused:
                 raise RuntimeError(
                     "grad: One of the differentiated Tensors appears to not have been used in the "

@@ -16,9 +16,11 @@ import numpy as np
 from jitgrad import ops
 from jitgrad.frontend import arranging, creation, draws, indexing, inplace, reducing, shaping
 from jitgrad.frontend.composing import composed
+from jitgrad.frontend.meta import no_values
 from jitgrad.frontend.record import Base, cast, elementwise, general, label
+from jitgrad.frontend.state import local
 from jitgrad.frontend.tensor import Tensor
-from jitgrad.frontend.types import check_device, device
+from jitgrad.frontend.types import device, device_name
 from jitgrad.ir import dtype as dt
 from jitgrad.ir.dtype import DType
 from jitgrad.ir.op import OPS, Op, Recorder
@@ -198,7 +200,7 @@ def _one(fn: Function) -> Function:
 def to(
     self: Any, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, **options: Any
 ) -> Any:
-    """This Tensor with another dtype (the only device is the CPU)."""
+    """This Tensor with another dtype, or on another device."""
     for a in args:
         if isinstance(a, DType):
             dtype = a
@@ -208,10 +210,27 @@ def to(
             continue
         else:
             device = a
-    check_device(device)
+    if device is not None and device_name(device) != self.device.type:
+        self = moved(self, "to")
+        copy = False
     if dtype is None or dtype is self._dtype:
         return self.clone() if copy else self
     return cast(self, creation.check_dtype("to", dtype))
+
+
+def moved(self: Any, why: str) -> Any:
+    """This Tensor on the other device: values can go to "meta", where they are lost, but not back.
+
+    Raises:
+        NotImplementedError: if values or gradients would have to come from "meta".
+    """
+    if self.is_meta:
+        raise no_values(why, self._storage.node)
+    if local.state.grad and self._edge() is not None:
+        raise NotImplementedError(
+            f"{why}: no gradient comes back from device 'meta'; detach() first"
+        )
+    return creation.elsewhere(self._shape, self._dtype)
 
 
 def _converter(name: str, dtype: DType) -> Function:
@@ -247,13 +266,13 @@ def type_as(self: Any, other: Any) -> Any:
 
 
 def cpu(self: Any, memory_format: Any = None) -> Any:
-    """Itself: values are on the CPU."""
-    return self
+    """This Tensor on the CPU."""
+    return moved(self, "cpu") if self.is_meta else self
 
 
 def cuda(self: Any, device: Any = None, non_blocking: bool = False) -> Any:
     """RuntimeError: there is no CUDA device."""
-    check_device("cuda")
+    device_name("cuda")
 
 
 def result_type(tensor1: Any, tensor2: Any) -> DType:

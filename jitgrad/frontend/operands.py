@@ -140,14 +140,14 @@ def _python_number(op: Op, value: Any) -> Any:
 
 
 def cast_node(node: Node, dtype: DType, where: Any) -> Node:
-    return Node(OPS["cast"], (node,), (dtype,), node.shape, dtype, "cpu", where)
+    return Node(OPS["cast"], (node,), (dtype,), node.shape, dtype, node.device, where)
 
 
 def expand_node(node: Node, shape: Shape, where: Any) -> Node:
     lead = len(shape) - len(node.shape)
     if lead:
         full = (1,) * lead + node.shape
-        node = Node(OPS["reshape"], (node,), (full,), full, node.dtype, "cpu", where)
+        node = Node(OPS["reshape"], (node,), (full,), full, node.dtype, node.device, where)
         if full == shape:
             return node
-    return Node(OPS["expand"], (node,), (shape,), shape, node.dtype, "cpu", where)
+    return Node(OPS["expand"], (node,), (shape,), shape, node.dtype, node.device, where)

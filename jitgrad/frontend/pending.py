@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import ref
 
+from jitgrad.frontend.meta import no_values
 from jitgrad.frontend.recovery import recover
 from jitgrad.frontend.state import Place, State, local, site
 from jitgrad.ir.node import Node, walk
@@ -29,6 +30,10 @@ def flush(nodes: Iterable[Node]) -> None:
     from jitgrad.runtime import flush, recall
 
     roots = flush.pending(nodes)
+    planned = [node for node in roots if node.device != "cpu"]
+    if planned:
+        flush.flush(kept(planned))
+        roots = [node for node in roots if node.device == "cpu"]
     if roots:
         held = held_by_user()
         sight = recall.look(roots, held)
@@ -162,6 +167,8 @@ def _tell(why: str, where: Site) -> None:
 
 def read(node: Node, why: str) -> None:
     """Compute `node` because the user looks at its value."""
+    if node.device != "cpu" and why != "realize":
+        raise no_values(why, node)
     if node.realised:
         return
     if node.op.name not in ("const", "scalar"):

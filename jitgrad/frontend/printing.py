@@ -148,10 +148,15 @@ def text(t: Any) -> str:
     node = t._storage.node
     if not _options.evaluate and node is not None and not node.realised:
         return _waiting(t)
-    values = t._values("print")
     suffixes = []
     indent = len("tensor(")
     default = default_float()
+    if t.is_meta:
+        suffixes += [f"device='{t.device}'", f"size={tuple(t._shape)}"]
+        if t._dtype is not default:
+            suffixes.append(f"dtype={t._dtype}")
+        return _with_suffixes("tensor(...", suffixes + _history(t), indent)
+    values = t._values("print")
     if values.size == 0:
         if values.ndim != 1:
             suffixes.append(f"size={tuple(t._shape)}")
@@ -164,11 +169,14 @@ def text(t: Any) -> str:
         summary = values.size > _options.threshold
         form = _Format(_edges(values) if summary else values)
         body = _nested(values, indent, summary, form)
-    edge = t._edge()
-    if edge is not None:
-        grad_fn = t.grad_fn
-        suffixes.append("requires_grad=True" if grad_fn is None else f"grad_fn={grad_fn!r}")
-    return _with_suffixes("tensor(" + body, suffixes, indent)
+    return _with_suffixes("tensor(" + body, suffixes + _history(t), indent)
+
+
+def _history(t: Any) -> list[str]:
+    if t._edge() is None:
+        return []
+    grad_fn = t.grad_fn
+    return ["requires_grad=True" if grad_fn is None else f"grad_fn={grad_fn!r}"]
 
 
 def _with_suffixes(body: str, suffixes: list[str], indent: int) -> str:

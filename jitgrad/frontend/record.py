@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from jitgrad.frontend import pending
+from jitgrad.frontend import meta, pending
 from jitgrad.frontend.operands import (
     DTYPES_OF,
     OWN_DTYPES,
@@ -181,6 +181,7 @@ def elementwise(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...] = ()) -> A
     edges: list[Any] = []
     shape: Any = None
     dtype: Any = None
+    device = "cpu"
     one_dtype = one_shape = True
     wanted = depth = 0
     for i, a in enumerate(args):
@@ -208,8 +209,10 @@ def elementwise(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...] = ()) -> A
             continue
         nodes.append(node)
         if shape is None:
-            shape, dtype = node.shape, node.dtype
+            shape, dtype, device = node.shape, node.dtype, node.device
         else:
+            if node.device is not device:
+                device = meta.together(op.name, args, nodes)
             if node.shape != shape:
                 one_shape = False
             if node.dtype is not dtype:
@@ -223,7 +226,7 @@ def elementwise(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...] = ()) -> A
             nodes = [cast_node(node, common, where) for node in nodes]
     else:
         shape, result, numbers = conform(op, nodes, attrs, state, where)
-    node = Node(op, tuple(nodes), attrs, shape, result, "cpu", where)
+    node = Node(op, tuple(nodes), attrs, shape, result, device, where)
     edge = None
     if wanted and state.grad and result.kind == "f" and op.gradient is not None:
         edge = Edge(op.name, rule_for(op, wanted), tuple(edges), attrs, shape, result, where)
@@ -262,7 +265,8 @@ def general(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...], where: Any = 
             where = here.site
     nodes: list[Node] = []
     edges: list[Any] = []
-    wanted = depth = 0
+    device: Any = None
+    wanted = depth = mixed = 0
     for i, a in enumerate(args):
         if isinstance(a, Base):
             node, edge = a._pair(state)
@@ -274,10 +278,16 @@ def general(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...], where: Any = 
             node, edge = a, None
         else:
             raise TypeError(f"{op.name}: operand must be a Tensor, not {type(a).__name__}")
+        if device is None:
+            device = node.device
+        elif node.device is not device:
+            mixed = 1
         nodes.append(node)
         edges.append(edge)
     shape, result = apply.infer(op, tuple(nodes), attrs)
-    node = Node(op, tuple(nodes), attrs, shape, result, "cpu", where)
+    if mixed:
+        device = meta.together(op.name, args, nodes)
+    node = Node(op, tuple(nodes), attrs, shape, result, device, where)
     edge = None
     if wanted and state.grad and result.kind == "f" and op.gradient is not None:
         edge = Edge(op.name, rule_for(op, wanted), tuple(edges), attrs, shape, result, where)
@@ -359,6 +369,8 @@ def assign(t: Any, value: Any) -> Any:
         state.capture.write(storage)
     depth = value._storage.depth if node.inputs else 0
     chain = () if seen is None else seen.chain
+    if storage.node is not None and storage.node.device is not node.device:
+        node = meta.crossing(storage.node, node)
     if state.grad and (edge is not None or track.edge is not None):
         rebound[0] += 1
         track.edge = written_edge(storage.shape, t._dtype, chain, track.edge, edge, where)

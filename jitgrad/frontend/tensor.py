@@ -18,7 +18,7 @@ from jitgrad.frontend.record import make, wrap
 from jitgrad.frontend.state import local, rebound
 from jitgrad.frontend.storage import Storage, Track, View
 from jitgrad.frontend.tape import Box, Handle, Leaf, Retain, add_hook
-from jitgrad.frontend.types import CPU, Size, device
+from jitgrad.frontend.types import CPU, META, Size, device
 from jitgrad.frontend.views import contiguous_strides
 from jitgrad.ir.dtype import DType
 from jitgrad.ir.node import Node
@@ -85,7 +85,8 @@ class Tensor(Host):
     @property
     def device(self) -> device:
         """Where the values are."""
-        return CPU
+        node = self._storage.node
+        return CPU if node is None or node.device == "cpu" else META
 
     @property
     def ndim(self) -> int:
@@ -152,10 +153,14 @@ class Tensor(Host):
         """Whether the elements can be negative."""
         return self._dtype.is_signed
 
+    @property
+    def is_meta(self) -> bool:
+        """Whether it has a shape and a dtype, but no values."""
+        return self.device is META
+
     is_cuda = False
     is_sparse = False
     is_quantized = False
-    is_meta = False
     is_mps = False
     is_nested = False
     layout = "strided"

@@ -6,6 +6,7 @@ Imports: ir.
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,16 @@ class Size(tuple):
 
 
 class device:
-    """Where values live; only "cpu" so far.
+    """Where values live: "cpu", or "meta" for shapes without values, which are planned only.
+
+    As a context it is where Tensors are made that do not say.
 
     >>> device("cpu"), device("cpu").type
     (device(type='cpu'), 'cpu')
+    >>> import jitgrad
+    >>> with device("meta"):
+    ...     jitgrad.ones(2, 3)
+    tensor(..., device='meta', size=(2, 3))
     """
 
     __slots__ = ("index", "type")
@@ -63,8 +70,8 @@ class device:
             from jitgrad.runtime.cuda import unavailable
 
             raise RuntimeError(f"device: {name!r} cannot be used: {unavailable()}")
-        if kind != "cpu":
-            raise RuntimeError(f"device: unknown device {name!r}; there is 'cpu'")
+        if kind not in ("cpu", "meta"):
+            raise RuntimeError(f"device: unknown device {name!r}; there are 'cpu' and 'meta'")
         self.type = kind
         self.index = int(number) if number else index
 
@@ -75,6 +82,13 @@ class device:
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
+    def __enter__(self) -> device:
+        _chosen.names.append(self.type)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        _chosen.names.pop()
+
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
 
@@ -82,13 +96,26 @@ class device:
         return hash((self.type, self.index))
 
 
-CPU = device("cpu")
+class _Chosen(threading.local):
+    """Devices of the contexts that a thread is in."""
+
+    def __init__(self) -> None:
+        self.names = ["cpu"]
 
 
-def check_device(value: Any) -> None:
-    """RuntimeError unless `value` names the CPU."""
-    if value is not None and value is not CPU:
-        device(value)
+_chosen = _Chosen()
+CPU, META = device("cpu"), device("meta")
+
+
+def device_name(value: Any) -> str:
+    """ "cpu" or "meta"; without a value what the innermost `with device(...)` says.
+
+    Raises:
+        RuntimeError: for a device that cannot be used.
+    """
+    if value is None:
+        return _chosen.names[-1]
+    return value.type if type(value) is device else device(value).type
 
 
 class finfo:

@@ -43,7 +43,7 @@ def put(storage: Storage, chain: Chain, value: Node, site: Any) -> None:
             storage.node = replay(value, back, site)
         else:
             storage.node = Node(
-                OPS["write"], (base, value), (chain,), base.shape, base.dtype, "cpu", site
+                OPS["write"], (base, value), (chain,), base.shape, base.dtype, base.device, site
             )
 
 

@@ -7,6 +7,7 @@ class's `_record`; either way the same rule text serves. Imports: ir only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,15 @@ def infer(op: Op, inputs: tuple[Any, ...], attrs: tuple[Any, ...]) -> tuple[Shap
 def make(op: Op, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> Node:
     """A node of a reduction, movement or library op."""
     shape, out = infer(op, inputs, attrs)
-    return Node(op, inputs, attrs, shape, out, inputs[0].device, here())
+    return Node(op, inputs, attrs, shape, out, device_of(inputs), here())
+
+
+def device_of(nodes: Sequence[Node]) -> str:
+    """Where a result of `nodes` is: numbers and what rules start from follow the others."""
+    for node in nodes:
+        if node.device != "cpu":
+            return node.device
+    return "cpu"
 
 
 def broadcast_shapes(op: str, *shapes: Shape) -> Shape:
@@ -150,6 +159,8 @@ def _uniform(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...]) -> Node | No
             node, shape, dtype = arg, arg.shape, arg.dtype
         elif arg.dtype is not dtype or arg.shape != shape:
             return None
+        elif arg.device != "cpu":
+            node = arg  # which says where the result is
         choice = False
     if shape is None or dtype is None:
         return None
@@ -191,7 +202,7 @@ def _mixed(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...]) -> Node:
         common = nodes[0].dtype
         result = attrs[0]
     shape = broadcast_shapes(op.name, *[n.shape for n in nodes])
-    site, device = here(), nodes[0].device
+    site, device = here(), device_of(nodes)
     inputs = []
     for i, arg in enumerate(args):
         want = dt.bool_ if op.name == "where" and i == 0 else common

@@ -242,6 +242,8 @@ def _named(params):
 
 def filled(param, value=0):
     """New state like a parameter, there already and not to be computed: no step differs by it."""
+    if param.is_meta:
+        return jg.empty_like(param).detach()
     values = np.full(tuple(param.shape), value, np.float64 if value else np.float32)
     return jg.tensor(values, dtype=param.dtype, device=param.device)
 

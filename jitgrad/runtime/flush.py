@@ -15,7 +15,7 @@ from jitgrad.compiler import schedule as schedules
 from jitgrad.compiler import snapshot
 from jitgrad.ir.apply import realise
 from jitgrad.ir.node import Node, walk
-from jitgrad.runtime import build, misses, recall, switches, threads, tiles, trace
+from jitgrad.runtime import build, meta, misses, recall, switches, threads, tiles, trace
 from jitgrad.runtime.bind import Bound
 from jitgrad.runtime.errors import not_built, raise_failure
 from jitgrad.runtime.stages import Stages
@@ -158,6 +158,9 @@ def run(
             return
         order = walk(roots)
     snap = snapshot.take(roots, order, donate=True)
+    if roots[0].device == "meta":
+        meta.plan(snap)
+        return
     program = program_of(snap)
     values = trace.expected(snap)
     with threads.execution_lock:

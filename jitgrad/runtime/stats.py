@@ -72,6 +72,9 @@ def stats() -> dict[str, Any]:
     `kernels_loaded` from the disk cache, `kernels_run` and `steps_run` (a step that only finishes a
     reduction is no kernel), `recompiles`, predicted `bytes` and `flops`.
 
+    `meta` has the same of what was planned on device "meta" and not run: `flushes`, `kernels`,
+    `steps`, `bytes`, `flops`, and the memory it would take: `live_bytes`, `peak_bytes`.
+
     `recompiles` lists the last 1 000 times that a schedule had to be made for a program like one
     seen before, or a compiled `function` was recorded again: `what` in the key differed, what it
     `was` and is `now`, `where` it was recorded and the `kernels` new to the process.
@@ -84,7 +87,7 @@ def stats() -> dict[str, Any]:
         >>> jitgrad.stats()["flushes"] > before
         True
     """
-    from jitgrad.runtime import build
+    from jitgrad.runtime import build, meta
 
     counts = totals()
     return {
@@ -98,4 +101,5 @@ def stats() -> dict[str, Any]:
         "recompiles": list(counts.recompiles),
         "bytes": counts.bytes,
         "flops": counts.flops,
+        "meta": meta.summary(),
     }
