@@ -8,16 +8,17 @@ without Python. Imports: the recorder, pending.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 from weakref import ref
 
 import numpy as np
 
-from jitgrad.frontend import pending
+from jitgrad.frontend import pending, scan
 from jitgrad.frontend.argtree import Pattern
 from jitgrad.frontend.hostscalar import Event
 from jitgrad.frontend.record import assign, make, wrap
-from jitgrad.frontend.state import State, local, site
+from jitgrad.frontend.state import State, local
 from jitgrad.frontend.storage import Storage, Track, View, snapshot
 from jitgrad.frontend.tape import Box, order
 from jitgrad.frontend.tensor import Tensor
@@ -38,7 +39,7 @@ class Capture:
         self.name = name
         self.fallback = fallback
         self.pattern = pattern
-        self.watch = Watch(fn, pattern)
+        self.watch = Watch(fn, pattern, self.refuse)
         self.reason = ""  # why no later call can be replayed
         self.open = False
         self.deferred = False  # a full flush was asked for
@@ -237,8 +238,10 @@ class Capture:
 
     def line(self) -> str:
         """The user's line."""
-        file, number, _ = site(self._state)
-        return f"{file}:{number}"
+        frame: Any = sys._getframe(1)
+        while frame is not None and scan.reads(frame.f_code) != "all":
+            frame = frame.f_back
+        return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "<unknown>"
 
     # ---- after the call
 

@@ -19,6 +19,7 @@ from jitgrad.runtime.script import Script
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 CONTAINERS = (list, tuple, dict, set, frozenset, deque)
+DEEP = 8  # levels of containers in containers that are looked into
 HELD = ("_parameters", "_buffers", "_modules")  # where a Module keeps attributes
 
 
@@ -82,7 +83,7 @@ def same(now: Any, then: Any) -> bool:
     return kind is tuple and bool(content(now) == content(then))
 
 
-def content(value: Any, depth: int = 3) -> Any:
+def content(value: Any, depth: int = DEEP) -> Any:
     """A container as nested tuples that compare as `same` does."""
     kind = type(value)
     if kind in ATOMS:
@@ -160,7 +161,7 @@ def versioned(guard: Guard) -> bool:
     """Whether a Module's version counter tells that the value may have changed."""
     if not hasattr(guard.holder, "_structure_version"):
         return False
-    # Changes of its own containers are counted; those of a list that the user put there are not.
+    # What it holds is looked at beside the counter; a list that the user put there is not.
     own = guard.key in HELD or "_hooks" in guard.key or guard.key == "_non_persistent_buffers_set"
     return guard.content is None or own
 
@@ -174,9 +175,7 @@ class Guards:
         for i, guard in enumerate(found):
             if guard.kind == "attr" and versioned(guard):
                 self.members.setdefault(id(guard.holder), (guard.holder, []))[1].append(i)
-        self.versions = {
-            key: module._structure_version for key, (module, _) in self.members.items()
-        }
+        self.states = {key: self._state(module) for key, (module, _) in self.members.items()}
 
     def write(self, script: Script) -> None:
         """Lines that return `miss(number of the guard)` where one fails."""
@@ -185,13 +184,23 @@ class Guards:
         for i, guard in enumerate(self.found):
             if i not in own:
                 script.line(f"if {_condition(script, guard)}: return miss({i})  # {guard.label}")
-        script.use(settled=self._settled, versions=self.versions)
+        script.use(settled=self._settled, states=self.states)
         for key, (module, _) in self.members.items():
             name = script.bind("module", module)
+            # Somebody may write into these dicts themselves, which no counter sees.
+            dicts = [(script.bind("dict", d), d) for d in (getattr(module, h) for h in HELD)]
+            ids = "".join([f", *map(id, {d}.values())" for d, items in dicts if items])
+            filled = "".join([f" or {d}" for d, items in dicts if not items])
             script.line(
-                f"if {name}._structure_version != versions[{key}] and "
+                f"if ([{name}._structure_version{ids}] != states[{key}]{filled}) and "
                 f"(at := settled({key})) >= 0: return miss(at)"
             )
+
+    @staticmethod
+    def _state(module: Any) -> list[int]:
+        """Its version, and what its dicts hold."""
+        held = [getattr(module, held).values() for held in HELD]
+        return [module._structure_version, *[id(value) for values in held for value in values]]
 
     def _settled(self, key: int) -> int:
         """A module has changed: -1 if nothing that matters did, else the guard that fails."""
@@ -199,7 +208,7 @@ class Guards:
         for i in members:
             if not self.found[i].holds():
                 return i
-        self.versions[key] = module._structure_version
+        self.states[key] = self._state(module)
         return -1
 
     def reason(self, at: int) -> tuple[str, str, str]:

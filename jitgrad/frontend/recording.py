@@ -42,11 +42,15 @@ class NewTensor:
     # None, "leaf", ("freed", label, line) of an Edge whose values backward has freed, ("root", i):
     # that of `Recording.history`, or ("shared", i): the very one of `Recording.holders[i]`
     history: Any
+    # Of a view, its own history: None, ("after", rank) if it follows from the other one and is made
+    # in that order, or ("root", i)
+    view: Any = None
 
     def key(self) -> Any:
         """What two recordings must share."""
         return (
-            self.cls, self.source, self.chain, self.shape, self.dtype, self.own, self.history
+            self.cls, self.source, self.chain, self.shape, self.dtype, self.own, self.history,
+            self.view,
         )  # fmt: skip
 
 
@@ -87,6 +91,7 @@ class Recording:
             raise Unfit("it changes the gradient mode")
         self.holders: list[Any] = []  # tensors from before
         self._edges: list[Edge] = []  # histories of results
+        self._returned: list[Any] = []  # the new Tensors
         self._origins()
         self.result = self._describe(result)
         self._changes()
@@ -98,6 +103,8 @@ class Recording:
         for group, version in capture.groups.values():
             if group.version != version:
                 raise Unfit("it changes a parameter group")
+        if self.watch.drawn.used():
+            raise Unfit("it draws random numbers that are not jitgrad's")
         changed = self.watch.changed()
         if changed is not None:
             raise Unfit(f"it changes {changed.label}")
@@ -216,6 +223,7 @@ class Recording:
         chain = None if t._view is None else t._view.chain
         source = self._storage(storage)
         at = self._tensor_at[id(t)] = len(self.tensors)
+        self._returned.append(t)
         self.tensors.append(
             NewTensor(
                 type(t), source, chain, t._shape, t._dtype, t._track is storage, self._history_of(t)
@@ -242,6 +250,23 @@ class Recording:
             self._edges.append(edge)
         return "root", self._edges.index(edge)
 
+    def _views(self) -> None:
+        """The histories of new Tensors that are views, where they have been asked for."""
+        views = []
+        for t, new in zip(self._returned, self.tensors, strict=True):
+            root, view = t._track.edge, t._view
+            if view is not None and root is not None and type(view.edge) is Edge:
+                if view.root is root and view.edge is not root and new.history[0] != "freed":
+                    views.append((view.edge.seq, new, view.edge))
+        alone = len(self._edges) == (0 if any(n.history[0] == "shared" for _, n, _ in views) else 1)
+        for rank, (_, new, edge) in enumerate(sorted(views, key=lambda v: v[0])):
+            if alone:
+                new.view = "after", rank
+            else:
+                if edge not in self._edges:
+                    self._edges.append(edge)
+                new.view = "root", self._edges.index(edge)
+
     def _holder(self, t: Any) -> int:
         if not any(t is h for h in self.holders):
             self.holders.append(t)
@@ -250,6 +275,7 @@ class Recording:
     def _history(self) -> tuple[History | None, list[tuple[str, int]]]:
         """What the results' histories are, and where the Edges that they lead to are found:
         ("track" or "view", tensor in `holders`). Values that gradients need become roots."""
+        self._views()
         if not self._edges:
             return None, []
         known: dict[int, tuple[str, Any]] = {}

@@ -124,6 +124,7 @@ class Results:
         for i, t in enumerate(r.tensors):
             if i not in self._gone:
                 line(f"tensor{i} = {self._tensor(t, t.source in direct)}")
+        self._views()
         line(f"result = {self._build(r.result)}")
         for source, spec in self._boxes:
             box = self._box(*source)
@@ -265,6 +266,19 @@ class Results:
             self.script.line(f"new{at}.edge = {edge}")
             return f"tensor({described}, new{at})"
         return f"tensor({described}, Track({edge}))"
+
+    def _views(self) -> None:
+        """The histories of views."""
+        tensors = list(enumerate(self.r.tensors))
+        for i, t in tensors:
+            if t.view is not None and t.view[0] == "root":
+                self.script.line(
+                    f"tensor{i}._view.edge = edge{t.view[1]}",
+                    f"tensor{i}._view.root = tensor{i}._track.edge",
+                )
+        after = [(t.view[1], i) for i, t in tensors if t.view is not None and t.view[0] == "after"]
+        for _, i in sorted(after):
+            self.script.line(f"tensor{i}._edge()")
 
     def _holder(self, i: int) -> str:
         """A tensor from before."""

@@ -14,6 +14,7 @@ from types import CodeType
 from typing import NamedTuple
 
 GLOBAL, CELL, LOCAL = "global", "closure", "local"
+LOOSE = "result"  # an attribute of what a call returned, say: its name alone is known
 
 
 class Chain(NamedTuple):
@@ -64,6 +65,8 @@ def chains(code: CodeType) -> tuple[Chain, ...]:
         elif op.startswith("LOAD_FAST") and op != "LOAD_FAST_AND_CLEAR":
             start(LOCAL, x.argval)
         elif op in ("LOAD_ATTR", "LOAD_METHOD"):
+            if not found:
+                out[Chain(LOOSE, str(x.argval), (), False)] = None
             step("a", x.argval)
         elif op in ("LOAD_CONST", "LOAD_SMALL_INT"):
             constant.append(x.argval)

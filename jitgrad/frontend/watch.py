@@ -10,48 +10,66 @@ from __future__ import annotations
 import functools
 import sys
 import types
+from collections.abc import Callable
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jitgrad.frontend import scan
+from jitgrad.frontend import scan, skipped
 from jitgrad.frontend.argtree import ATOMS
-from jitgrad.frontend.guards import CONTAINERS, HELD, MISSING, Guard, content, elements
+from jitgrad.frontend.guards import CONTAINERS, DEEP, HELD, MISSING, Guard, content, elements
 from jitgrad.frontend.record import Base
 
-_DYNAMIC = frozenset(["getattr", "vars", "hasattr", "__dict__"])  # attributes by any name
+# Attributes by any name.
+_DYNAMIC = frozenset(["getattr", "setattr", "delattr", "vars", "hasattr", "__dict__"])
 _MANY = 64
 _CALLABLES = (types.FunctionType, types.MethodType, functools.partial)
 
 
-_seen: dict[int, tuple[CodeType, Any]] = {}
+class Code(NamedTuple):
+    """What to look for where a code object runs."""
+
+    code: CodeType  # kept, so that its id stays its own
+    chains: tuple[scan.Chain, ...]
+    what: str  # as `scan.reads`
+    arguments: frozenset[str]
+    dynamic: bool  # whether names of attributes are computed
+    loose: frozenset[str]  # attributes read from what calls return
+    skipped: str | None
 
 
-def _look(code: CodeType) -> Any:
-    """(chains, what to look for, arguments, whether names are computed), None if nothing."""
+_seen: dict[int, Code] = {}  # by id: hashing a code object costs more than looking into it
+
+
+def _look(code: CodeType) -> Code:
     what = scan.reads(code)
     chains = scan.chains(code) if what else ()
-    if what == "self":
-        chains = tuple([c for c in chains if c.root == scan.LOCAL])
-    if not chains:
-        return None
+    loose = frozenset([c.name for c in chains if c.root == scan.LOOSE]) if what == "all" else ()
+    roots = (scan.LOCAL,) if what == "self" else (scan.LOCAL, scan.GLOBAL, scan.CELL)
+    chains = tuple([c for c in chains if c.root in roots])
     count = code.co_argcount + code.co_kwonlyargcount
-    dynamic = not _DYNAMIC.isdisjoint(code.co_names)
-    return chains, what, frozenset(code.co_varnames[:count]), dynamic
+    return Code(
+        code, chains, what, frozenset(code.co_varnames[:count]),
+        not _DYNAMIC.isdisjoint(code.co_names), frozenset(loose), skipped.of_function(code),
+    )  # fmt: skip
 
 
 class Watch:
     """The values that one recording read; `start` and `stop` are called around it."""
 
-    def __init__(self, fn: Any, pattern: Any) -> None:
+    def __init__(self, fn: Any, pattern: Any, refuse: Callable[[str], None]) -> None:
+        """`refuse` is told of calls that a replay would skip."""
         self.found: dict[Any, Guard] = {}
         self.tensors: dict[int, Any] = {}
         self.modules: dict[int, Any] = {}
         self.functions: dict[CodeType, types.FunctionType] = {}
         self._anchored: dict[int, Any] = {}
         self._inside: dict[int, Any] = {}  # elements of containers -> container
+        self._loose: set[str] = set()
         self._skip = {id(c) for c in pattern.containers}
+        self._refuse = refuse
+        self.drawn = skipped.Drawn()
         self._before: Any = None
         self._anchor(fn)
         for value in pattern.objects:
@@ -65,6 +83,21 @@ class Watch:
     def stop(self) -> None:
         """End it."""
         sys.setprofile(self._before)
+        self._attributes()
+
+    def _attributes(self) -> None:
+        """Guard what may have been read from objects that calls returned, by attributes' names."""
+        known = -1
+        while known < len(self._anchored):  # a value may be an object in turn
+            known = len(self._anchored)
+            for value in list(self._anchored.values()):
+                if isinstance(value, (types.ModuleType, type, *_CALLABLES, *CONTAINERS)):
+                    continue
+                dicts = [getattr(value, "__dict__", {})]
+                dicts += [cls.__dict__ for cls in type(value).__mro__[:-1]]
+                for name in self._loose:
+                    if any(name in d for d in dicts) and guarded(value, name):
+                        self.note(value, "attr", name, f"{type(value).__name__}.{name}", whole=True)
 
     def note(self, holder: Any, kind: str, key: Any, label: str, whole: bool = False) -> Any:
         """Guard one value; returns it."""
@@ -80,7 +113,7 @@ class Watch:
         if whole and guard.content is None and isinstance(guard.value, (*CONTAINERS, np.ndarray)):
             if not (type(guard.value) is tuple and all(type(v) in ATOMS for v in guard.value)):
                 guard.content = content(guard.value)
-                self._hold(guard.value, 3)
+                self._hold(guard.value, DEEP)
         return guard.value
 
     def changed(self) -> Guard | None:
@@ -93,17 +126,25 @@ class Watch:
     # ---- what a frame reads
 
     def _profile(self, frame: Any, event: str, arg: Any) -> None:
+        if event == "c_call":
+            if id(arg) in skipped.CALLS or type(arg.__self__) in skipped.OWNERS:
+                name = skipped.of_builtin(frame.f_code, arg)
+                if name is not None:
+                    self._refuse(name)
+            return
         if event != "call" and event != "return":
             return
-        code = frame.f_code
-        known = _seen.get(id(code))  # hashing a code object costs more than looking into it
-        if known is None:
-            known = _seen[id(code)] = (code, _look(code))
-        if known[1] is None:
-            return
-        chains, what, arguments, dynamic = known[1]
+        look = _seen.get(id(frame.f_code))
+        if look is None:
+            look = _seen[id(frame.f_code)] = _look(frame.f_code)
         called = event == "call"
+        if called and look.skipped is not None:
+            self._refuse(look.skipped)
+        if not look.chains and not look.loose:
+            return
+        code, chains, what, arguments, dynamic, loose, _ = look
         if called and what == "all":
+            self._loose |= loose
             self._defaults(code)
         names = frame.f_locals
         for chain in chains:
@@ -112,7 +153,7 @@ class Watch:
                 if (name in arguments) != called or name not in names:
                     continue
                 value = names[name]
-                if id(value) in self._anchored:
+                if id(value) in self._anchored or isinstance(value, types.ModuleType):
                     end = self._follow(value, path, name, store)
                     if dynamic:
                         self._object(end)
@@ -168,7 +209,11 @@ class Watch:
         """Guard each step from `value` on; the last value, None where that is nothing to keep."""
         last = len(path) - 1
         for i, (kind, key) in enumerate(path):
-            if isinstance(value, Base) or value is MISSING or id(value) in self._skip:
+            if isinstance(value, Base):
+                if kind == "a" and key in value.__dict__:  # the user's
+                    self.note(value, "attr", key, f"{label}.{key}", whole=True)
+                return None
+            if value is MISSING or id(value) in self._skip:
                 return None
             if kind == "k":
                 label = f"{label}[{key!r}]"
@@ -183,6 +228,9 @@ class Watch:
                     value = self.note(value, "item", key, label, whole=i == last)
                 continue
             label = f"{label}.{key}"
+            if key == "__class__":
+                value = type(value)
+                continue
             if isinstance(value, types.ModuleType):
                 value = self._of_module(value, key, label, i == last)
                 continue
@@ -207,7 +255,7 @@ class Watch:
         for guard in self.found.values():
             if guard.value is value and guard.content is None:
                 guard.content = content(value)
-                self._hold(value, 3)
+                self._hold(value, DEEP)
 
     # ---- what existed before
 
@@ -222,6 +270,10 @@ class Watch:
         self._anchored[id(value)] = value
         if isinstance(value, _CALLABLES):
             self._function(value)
+        elif isinstance(value, skipped.GENERATORS):
+            self.drawn.look(value)
+        elif isinstance(value, types.BuiltinMethodType):
+            self._anchor(value.__self__)
         elif hasattr(value, "_structure_version"):
             self.modules[id(value)] = value
             for child in value._modules.values():

@@ -1,8 +1,13 @@
 """What a compiled function refuses, and what it leaves behind then."""
 
+import itertools
+import logging
+import os
 import random
+import sys
 import warnings
 
+import numpy as np
 import pytest
 
 import jitgrad as jg
@@ -54,10 +59,47 @@ def test_side_effects_refused_by_name(what):
         f(jg.ones(1))
 
 
+@pytest.mark.parametrize(
+    ("act", "name"),
+    [
+        (lambda file: print("step"), r"print\(\)"),
+        (lambda file: random.choice([1, 2]), r"random\.\w+\(\)"),
+        (lambda file: open(os.devnull).close(), r"open\(\)"),
+        (lambda file: file.write("step"), r"write\(\) of a file"),
+        (lambda file: logging.getLogger("x").warning("step"), "logging"),
+    ],
+)
+def test_what_a_replay_would_skip(act, name):
+    with open(os.devnull, "w") as file:
+
+        def f(x):
+            act(file)
+            return x * 2
+
+        with pytest.raises(RuntimeError, match=rf"{name} at .*test_compile_errors.py:\d+"):
+            jg.compile(f)(jg.ones(3))
+        assert jg.compile(f, fallback=True)(jg.ones(3)).tolist() == [2.0] * 3
+    assert sys.getprofile() is None
+
+
+@pytest.mark.parametrize(
+    "draw", [np.random.rand, np.random.default_rng(0).random, random.Random(0).random]
+)
+def test_random_numbers_of_others_are_never_those_of_the_recording(draw):
+    f = jg.compile(lambda x: x * (draw() < 2))  # True each time
+    for i in range(6):
+        assert f(jg.ones(1) * i).item() == i
+    assert [known.lazy for known in f._known.values()] == [
+        "it draws random numbers that are not jitgrad's"
+    ]
+
+
 def test_a_difference_that_nothing_explains():
+    number = itertools.count()
+
     @jg.compile
     def f(x):
-        return x * random.random()
+        return x * next(number)
 
     f(jg.ones(3))
     with pytest.raises(RuntimeError, match=r"test_compile_errors.py:\d+.*the number .* then"):

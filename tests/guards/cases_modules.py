@@ -77,6 +77,22 @@ def a_parameter_replaced(compile):
     return _gradients(compile, net), change
 
 
+@case("module._parameters['weight']")
+def a_parameter_replaced_behind_the_module(compile):
+    net = network()
+
+    def change():
+        net[0]._parameters["weight"] = nn.Parameter(jg.ones(5, 6) * 0.1)
+
+    return _gradients(compile, net), change
+
+
+@case("self._modules['1']: <Tanh> -> <Sigmoid>")
+def a_module_swapped_behind_the_container(compile):
+    net = network()
+    return _forward(compile, net), lambda: net._modules.update({"1": nn.Sigmoid()})
+
+
 @case("memory of self.weight")
 def the_data_of_a_parameter(compile):
     net = network()

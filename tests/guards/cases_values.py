@@ -193,6 +193,59 @@ def an_attribute_of_the_class(compile):
     return lambda i: f(inputs(i)), lambda: setattr(Thing, "scale", 3.0)
 
 
+@case("SimpleNamespace.rate: 0.5 -> 0.25")
+def an_attribute_of_what_a_function_returns(compile):
+    config = SimpleNamespace(rate=0.5)
+
+    def get():
+        return config
+
+    f = compile(lambda x: x * get().rate)
+    return lambda i: f(inputs(i)), lambda: setattr(config, "rate", 0.25)
+
+
+@case("closure thing.__class__.scale: 2.0 -> 3.0")
+def an_attribute_by_way_of_the_class(compile):
+    class Thing:
+        scale = 2.0
+
+    thing = Thing()
+    f = compile(lambda x: x * thing.__class__.scale)
+    return lambda i: f(inputs(i)), lambda: setattr(Thing, "scale", 3.0)
+
+
+@case("closure weight.decay: 0.5 -> 0.25")
+def an_attribute_of_a_tensor(compile):
+    weight = jg.ones(4)
+    weight.decay = 0.5
+    f = compile(lambda x: x * weight * weight.decay)
+    return lambda i: f(inputs(i)), lambda: setattr(weight, "decay", 0.25)
+
+
+@case("cases_values.SETTINGS['gain']: 0.5 -> 0.75")
+def a_module_imported_inside(compile):
+    SETTINGS["gain"] = 0.5
+
+    @compile
+    def f(x):
+        from tests.guards import cases_values
+
+        return x * cases_values.SETTINGS["gain"]
+
+    return lambda i: f(inputs(i)), lambda: SETTINGS.update(gain=0.75)
+
+
+@case("closure tree")
+def a_number_deep_in_a_tree(compile):
+    tree = [[[[[1.0], 2.0]]]]
+
+    def total(part):
+        return sum(total(p) for p in part) if isinstance(part, list) else part
+
+    f = compile(lambda x: x * total(tree))
+    return lambda i: f(inputs(i)), lambda: tree[0][0][0][0].append(5.0)
+
+
 @case("self._half: 1.0 -> 4.0")
 def an_attribute_behind_a_property(compile):
     class Thing:
