@@ -7,6 +7,7 @@
 
 import ctypes
 import functools
+import importlib.util
 import os
 import re
 
@@ -20,9 +21,11 @@ _ROUTINES = {"jg_sgemm": "scipy_cblas_sgemm", "jg_dgemm": "scipy_cblas_dgemm"}
 @functools.cache
 def load():
     """Map the library once and register its routines; the ctypes library."""
-    import scipy_openblas32
-
-    folder = scipy_openblas32.get_lib_dir()
+    # Where its `get_lib_dir` points: importing it would read package metadata, 15 ms for a version.
+    spec = importlib.util.find_spec("scipy_openblas32")
+    if spec is None or not spec.origin:
+        raise ModuleNotFoundError("jitgrad needs scipy-openblas32: pip install scipy-openblas32")
+    folder = os.path.join(os.path.dirname(spec.origin), "lib")
     names = [n for n in sorted(os.listdir(folder)) if re.match(r"lib.*openblas.*\.(so|dylib)", n)]
     if not names:
         raise RuntimeError(f"scipy-openblas32 has no library in {folder}: reinstall it")

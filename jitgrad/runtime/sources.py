@@ -205,7 +205,7 @@ class _Module:
             if word in self.imports:
                 found.append(self.imports[word])
                 found.append((self.imports[word][0] + "_llvm", "*"))
-            elif word in self.texts and word != name:
+            elif word in self.texts and name not in (word, "*"):  # the whole file has them in it
                 found.append((self.name, word))
         return found
 
