@@ -81,8 +81,8 @@ def products(w: Writer) -> tuple[list[str], Spec, Spec]:
         f"{at}({left}, {offsets[0]}), {lda}, {at}({right}, {offsets[1]}), {ldb}, "
         f"{panel}, {step}{packed})"
     )
-    for x in margins:
-        lines += riding.sums(w, x, k, left, lda)
+    for margin in margins:
+        lines += riding.sums(w, margin, k, left, lda)
     if epilogue:
         lines += epilogue_lines(w, v, epilogue, m, step)
     body = ["for u in range(lo, hi):", *indent(lines)]
