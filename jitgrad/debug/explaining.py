@@ -63,6 +63,21 @@ class Explanation:
         return sum(program.schedule.kernel_count for program in self.programs)
 
     @property
+    def bytes(self) -> int:
+        """Predicted bytes that the steps read and write."""
+        return sum(s.nbytes for program in self.programs for s in program.steps)
+
+    @property
+    def flops(self) -> int:
+        """Predicted operations."""
+        return sum(s.flops for program in self.programs for s in program.steps)
+
+    @property
+    def peak_bytes(self) -> int:
+        """Most memory that one of the programs holds while it runs."""
+        return max(program.peak_bytes for program in self.programs)
+
+    @property
     def timings(self) -> list[tuple[str, float, int]]:
         """(name, seconds, predicted bytes) of the steps that were run, in order."""
         steps = [s for program in self.programs for s in program.steps]
@@ -95,7 +110,7 @@ def explain(*what: Any, run: bool = False, device: str = "cpu") -> Explanation:
     Args:
         what: pending Tensors (a realised one has nothing left to explain); or a function and its
             arguments, as a training step or what `jitgrad.compile` returned: it is called once, and
-            every program that it runs is explained.
+            every program that it runs is explained, or only planned, on device "meta".
         run: also compute the Tensors, kernel by kernel, and tell how long each took; otherwise
             nothing is run and they stay pending. A function is run in any case.
         device: what the kernels are written for: "cpu", or "cuda", whose kernels are not run here.
@@ -121,7 +136,7 @@ def explain(*what: Any, run: bool = False, device: str = "cpu") -> Explanation:
             f"explain: kernels for {device} are written, not run: give Tensors"
         )
     if what and callable(what[0]) and not isinstance(what[0], Tensor):
-        with trace.watching(_launcher(found)):
+        with trace.watching(_Launcher(found)):
             what[0](*what[1:])
         if not found:
             raise ValueError("explain: the function computed nothing; read what it returns in it")
@@ -131,7 +146,7 @@ def explain(*what: Any, run: bool = False, device: str = "cpu") -> Explanation:
         raise ValueError("explain: every tensor is computed already; explain it before it is read")
     roots = kept(nodes)
     if run:
-        with trace.watching(_launcher(found, nodes)):
+        with trace.watching(_Launcher(found, nodes)):
             flush.flush(roots)
     else:
         snap = snapshot.take(roots)
@@ -167,22 +182,28 @@ def waiting(tensors: Any) -> list[Node]:
     return list({id(n): n for n in nodes if not n.realised}.values())
 
 
-def _launcher(found: list[Stages], asked: list[Node] | None = None) -> Any:
-    """A launcher that explains each program and times its steps."""
+class _Launcher:
+    """Explains each program and times its steps; one on device "meta" is explained alone."""
 
-    def launch(plan: Any) -> Any:
-        nodes = list(plan.nodes)
+    def __init__(self, found: list[Stages], asked: list[Node] | None = None) -> None:
+        self.found = found
+        self.asked = asked or []
+
+    def planned(self, plan: Any, nodes: list[Node]) -> Stages:
+        """A program that is not to be run."""
         known = set(map(id, nodes))
-        roots = [node for node in asked or [] if id(node) in known]
+        roots = [node for node in self.asked if id(node) in known]
         stages = of_plan(plan, nodes, roots)
-        found.append(stages)
+        self.found.append(stages)
+        return stages
+
+    def __call__(self, plan: Any) -> Any:
+        stages = self.planned(plan, list(plan.nodes))
         for k, seconds, failure in trace.each(plan):
             stages.steps[k].seconds = seconds
             if failure is not None:
                 return failure
         return None
-
-    return launch
 
 
 def _text(program: Stages) -> list[str]:
@@ -201,6 +222,7 @@ def _text(program: Stages) -> list[str]:
         lines += ["", "== rewrites", ", ".join(dict.fromkeys(program.schedule.fired))]
     arena, alone = program.arena_bytes, program.temporary_bytes
     lines += ["", f"== memory: {arena} bytes for temporary values, which are {alone} bytes"]
+    lines.append(f"{program.peak_bytes:>10} bytes  at most, with {program.input_bytes} of inputs")
     for cell in program.memory:
         where = f"at {cell.where}" if isinstance(cell.where, int) else cell.where
         alive = f"from step {cell.first + 1}" + (

@@ -136,6 +136,7 @@ def _memory(program: Stages) -> str:
         rows.append([escape(cell.what), f"{cell.nbytes:,}", where, alive])
     head = [("value", False), ("bytes", True), ("where", True), ("steps", True)]
     text = (
+        f"{program.peak_bytes:,} bytes at most, {program.input_bytes:,} of them inputs and "
         f"{program.arena_bytes:,} bytes for temporary values, which are "
         f"{program.temporary_bytes:,} bytes: one takes the place of another that is not needed any "
         "more"

@@ -12,9 +12,7 @@ from jitgrad.compiler.header import headed, place, served
 from jitgrad.compiler.schedule import Schedule
 from jitgrad.ir.node import Node, walk
 from jitgrad.ir.show import show
-from jitgrad.runtime import ceilings
-from jitgrad.runtime.bind import Bound
-from jitgrad.runtime.build import Function
+from jitgrad.runtime import ceilings, meta
 
 
 @dataclass
@@ -71,7 +69,8 @@ class Stages:
     Attributes:
         graph: the recorded ops, one a line, with the user's lines.
         rows: (line of the graph, user's file and line, steps that compute it).
-        steps: in order. `memory`: its buffers, `arena_bytes`: what temporary values share.
+        steps: in order. `memory`: its buffers, `arena_bytes`: what temporary values share,
+            `input_bytes`: what it reads.
         sources: source text by kernel name, each under a docstring that says what it serves.
     """
 
@@ -82,6 +81,13 @@ class Stages:
     arena_bytes: int
     sources: dict[str, str]
     schedule: Schedule = field(repr=False)
+    input_bytes: int = 0
+
+    @property
+    def peak_bytes(self) -> int:
+        """What is held while it runs: inputs, results and the memory for temporary values."""
+        results = sum(cell.nbytes for cell in self.memory if cell.where == "result")
+        return self.input_bytes + results + self.arena_bytes
 
     @property
     def temporary_bytes(self) -> int:
@@ -91,9 +97,7 @@ class Stages:
 
 def of_schedule(schedule: Schedule, nodes: list[Node], roots: list[Node] | None = None) -> Stages:
     """The stages of a schedule that is not to be run."""
-    kernels = [step.kernels[0] for step in schedule.steps]
-    absent = [Function(k.name, "", tuple(k.params), k.source) for k in kernels]
-    return of_plan(Bound(schedule, absent, nodes), nodes, roots)
+    return of_plan(meta.bind(schedule, nodes), nodes, roots)
 
 
 def of_plan(plan: Any, nodes: list[Node], roots: list[Node] | None = None) -> Stages:
@@ -111,8 +115,15 @@ def of_plan(plan: Any, nodes: list[Node], roots: list[Node] | None = None) -> St
     graph = show(roots)
     return Stages(
         graph, _rows(graph, roots, schedule, nodes), steps, _memory(plan, nodes),
-        plan.arena_bytes, sources, schedule,
+        plan.arena_bytes, sources, schedule, _inputs(nodes),
     )  # fmt: skip
+
+
+def _inputs(nodes: list[Node]) -> int:
+    """Bytes of the memory that a program finds, each once."""
+    sizes = {id(n if n.data is None else n.data): n.size * n.dtype.itemsize
+             for n in nodes if n.realised}  # fmt: skip
+    return sum(sizes.values())
 
 
 def _rows(graph: str, roots: list[Node], schedule: Schedule, nodes: list[Node]) -> Any:

@@ -127,6 +127,8 @@ class Capture:
         node = storage.node
         if node is None or node.inputs or id(storage) in self.seen or id(node) in self.made:
             return
+        if node.device != "cpu":
+            self.fail(f"it computes on device {node.device!r}")
         if not node.realised:
             self.numbers.append(ref(storage))
             return

@@ -202,20 +202,21 @@ def source(node: Node) -> Tensor:
     return finished(state, here, node, None, 1)
 
 
-def _filled(shape: tuple[int, ...], value: Any, dtype: DType, requires_grad: bool) -> Tensor:
+def _filled(
+    shape: tuple[int, ...], value: Any, dtype: DType, device: Any, requires_grad: bool
+) -> Tensor:
     """One number, broadcast: no memory until it is needed."""
     state = local.state
     where = site(state)
     node = number(value, dtype, state, where)
+    node.device = device_name(device)
     return finish(source(apply.expand_node(node, shape)), requires_grad)
 
 
 def _constant(
     value: int, shape: tuple[int, ...], dtype: DType, device: Any, requires_grad: bool
 ) -> Tensor:
-    if device_name(device) == META:
-        return elsewhere(shape, dtype, requires_grad)
-    node = apply.expand_node(apply.const(value, dtype), shape)
+    node = apply.expand_node(apply.const(value, dtype, device_name(device)), shape)
     return finish(source(node), requires_grad)
 
 
@@ -249,7 +250,24 @@ def ones(
     return _constant(1, shape_of("ones", size), dtype, device, requires_grad)
 
 
-empty = zeros  # uninitialised memory would make results depend on history
+def empty(
+    *size: Any,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
+    layout: Any = None,
+    pin_memory: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
+    """A Tensor of zeros: uninitialised memory would make results depend on history. On device
+    "meta" it is memory that is there, as an input or a parameter is."""
+    _no_out("empty", out)
+    dtype = check_dtype("empty", dtype) or apply.default_float()
+    shape = shape_of("empty", size)
+    if device_name(device) == META:
+        return elsewhere(shape, dtype, requires_grad)
+    return _constant(0, shape, dtype, device, requires_grad)
 
 
 def full(
@@ -276,9 +294,7 @@ def full(
         raise TypeError(f"full: fill_value must be a number, not {type(fill_value).__name__}")
     dtype = check_dtype("full", dtype) or dt.number_dtype(fill_value, apply.default_float())
     shape = shape_of("full", size if isinstance(size, tuple) else (size,))
-    if device_name(device) == META:
-        return elsewhere(shape, dtype, requires_grad)
-    return _filled(shape, fill_value, dtype, requires_grad)
+    return _filled(shape, fill_value, dtype, device, requires_grad)
 
 
 def _no_out(name: str, out: Any) -> None:
@@ -368,10 +384,11 @@ def arange(
     n = math.ceil((end - start) / step)
     if n < 0:
         raise RuntimeError("arange: upper bound and lower bound inconsistent with step sign")
-    if device_name(device) == META:
-        return elsewhere((n,), dtype, requires_grad)
+    on = device_name(device)
     if dtype is dt.int64 and start == 0 and step == 1:  # a counter that fuses with its readers
-        return finish(wrap(apply.make_source("iota", shape=(n,), axis=0)), requires_grad)
+        return finish(wrap(apply.make_source("iota", on, shape=(n,), axis=0)), requires_grad)
+    if on == META:
+        return elsewhere((n,), dtype, requires_grad)
     kind = dt.float64 if dtype.kind == "f" else dt.int64
     values = start + step * np.arange(n, dtype=kind.np)
     return finish(wrap(owned(values.astype(dtype.np))), requires_grad)
@@ -429,9 +446,8 @@ def eye(
     _no_out("eye", out)
     dtype = check_dtype("eye", dtype) or apply.default_float()
     shape = (n, n if m is None else m)
-    if device_name(device) == META:
-        return elsewhere(shape, dtype, requires_grad)
-    rows, columns = (wrap(apply.make_source("iota", shape=shape, axis=i)) for i in (0, 1))
+    on = device_name(device)
+    rows, columns = (wrap(apply.make_source("iota", on, shape=shape, axis=i)) for i in (0, 1))
     return finish(cast(ops.eq(rows, columns), dtype), requires_grad)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from jitgrad import ops
 from jitgrad.frontend.composing import composed
-from jitgrad.frontend.creation import check_dtype, elsewhere, finish, shape_of, source, tensor
+from jitgrad.frontend.creation import check_dtype, finish, shape_of, source, tensor
 from jitgrad.frontend.hostscalar import refuse
 from jitgrad.frontend.inplace import copy_
 from jitgrad.frontend.meta import DEVICE as META
@@ -107,8 +107,9 @@ def draw(
     kind: str, shape: tuple[int, ...], dtype: DType, generator: Any = None, device: Any = "cpu"
 ) -> Tensor:
     """A Tensor of one new draw: "uniform", "normal" or "random_bits"."""
-    if device_name(device) == META:
-        return elsewhere(shape, dtype)
+    on = device_name(device)
+    if on == META:  # what is never drawn takes no number
+        return source(apply.make_source(kind, on, shape=shape, dtype=dtype, seed=0, draw=0))
     generator = generator or default_generator
     seed, number = generator.next_draw()
     node = apply.make_source(kind, shape=shape, dtype=dtype, seed=seed, draw=number)

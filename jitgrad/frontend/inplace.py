@@ -64,6 +64,7 @@ def fill_(self: Any, value: Any) -> Any:
         return copy_(self, value)
     state = local.state
     node = number(value, self._dtype, state, site(state))
+    node.device = self.device.type
     return assign(self, wrap(apply.expand_node(node, self._shape)))
 
 
@@ -103,4 +104,5 @@ def resize_(self: Any, *sizes: Any, memory_format: Any = None) -> Any:
 def zero_(self: Any) -> Any:
     """Write zero into every element."""
     check_writable(self, "zero_")
-    return assign(self, wrap(apply.expand_node(apply.const(0, self._dtype), self._shape)))
+    zero = apply.const(0, self._dtype, self.device.type)
+    return assign(self, wrap(apply.expand_node(zero, self._shape)))

@@ -305,20 +305,11 @@ def is_floating_point(input: Any) -> bool:
 
 
 def _new(name: str, make: Function) -> Function:
-    def method(self: Any, *args: Any, dtype: Any = None, **options: Any) -> Any:
-        return make(*args, dtype=dtype or self._dtype, **options)
+    def method(self: Any, *args: Any, dtype: Any = None, device: Any = None, **options: Any) -> Any:
+        dtype, device = dtype or self._dtype, device or self.device
+        return make(*args, dtype=dtype, device=device, **options)
 
-    return _named(name, method, f"`{name[4:]}` with the dtype of this Tensor.")
-
-
-def new_tensor(self: Any, data: Any, *, dtype: Any = None, **options: Any) -> Any:
-    """`tensor` with the dtype of this Tensor."""
-    return creation.tensor(data, dtype=dtype or self._dtype, **options)
-
-
-def _new_full(self: Any, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any) -> Any:
-    """`full` with the dtype of this Tensor."""
-    return creation.full(size, fill_value, dtype=dtype or self._dtype, **options)
+    return _named(name, method, f"`{name[4:]}` with the dtype, and on the device, of this Tensor.")
 
 
 # ---- the tables
@@ -380,9 +371,10 @@ def _install() -> None:
     methods |= {n: _converter(n, d) for n, d in _CONVERTERS.items()}
     methods |= {
         "view": shaping.view_, "repeat": arranging.repeat, "to": to, "type": type,
-        "type_as": type_as, "cpu": cpu, "cuda": cuda, "new_tensor": new_tensor,
+        "type_as": type_as, "cpu": cpu, "cuda": cuda,
+        "new_tensor": _new("new_tensor", creation.tensor),
         "new_zeros": _new("new_zeros", creation.zeros), "new_ones": _new("new_ones", creation.ones),
-        "new_empty": _new("new_empty", creation.empty), "new_full": _new_full,
+        "new_empty": _new("new_empty", creation.empty), "new_full": _new("new_full", creation.full),
         "copy_": inplace.copy_, "fill_": inplace.fill_, "zero_": inplace.zero_,
         "fill_diagonal_": inplace.fill_diagonal_, "resize_": inplace.resize_,
         "uniform_": draws.uniform_, "normal_": draws.normal_, "bernoulli_": draws.bernoulli_,

@@ -240,7 +240,7 @@ def orthogonal_(tensor, gain=1, generator=None):
     """
     if tensor.dim() < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
-    if tensor.numel() == 0:
+    if tensor.numel() == 0 or tensor.is_meta:
         return tensor
     rows = tensor.shape[0]
     columns = tensor.numel() // rows
@@ -256,6 +256,8 @@ def sparse_(tensor, sparsity, std=0.01, generator=None):
     """Normal, with a fraction `sparsity` of every column zero (Martens, 2010)."""
     if tensor.dim() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
+    if tensor.is_meta:
+        return tensor
     rows = tensor.shape[0]
     zeros = math.ceil(sparsity * rows)
     keep = np.ones(tuple(tensor.shape), dtype=np.float32)

@@ -104,6 +104,10 @@ def flush(nodes: list[Node], sight: recall.Sight | None = None) -> None:
         IndexError: an index met at run time is out of range; nothing else is harmed.
     """
     roots = pending(nodes)
+    planned = [node for node in roots if node.device != "cpu"]
+    if planned and len(planned) < len(roots):  # each device has programs of its own
+        flush(planned)
+        roots = pending(roots)
     if not roots:
         return
     order = walk(roots)
