@@ -35,7 +35,7 @@ fuzz: $(VENV)/.installed-test
 	$(PY) -m tests.fuzz --programs $(N) $(ARGS)
 
 bench: $(VENV)/.installed-bench
-	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PY) -m jitgrad bench $(ARGS)
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(PY) -m jitgrad bench --json bench.json --picture bench.png $(ARGS)
 
 # One stamp per extra: installing again happens only when the packaging files change.
 $(VENV)/.installed-%: $(SETUP) | $(VENV)/bin/python

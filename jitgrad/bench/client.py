@@ -15,6 +15,8 @@ DROPPED = (
     "GOMP_CPU_AFFINITY",
     "MKL_NUM_THREADS",
     "NUMBA_NUM_THREADS",
+    "NUMEXPR_MAX_THREADS",
+    "NUMEXPR_NUM_THREADS",
     "OMP_NUM_THREADS",
     "OMP_WAIT_POLICY",
     "OPENBLAS_CORETYPE",
@@ -58,7 +60,7 @@ def child(code, **env):
 class Server:
     """A subject's process; `ask` returns its answer or raises Failed."""
 
-    def __init__(self, subject, case, threads, patience=300.0):
+    def __init__(self, subject, case, threads, patience=300.0, **env):
         """`patience`: seconds until it must be ready, compiling included."""
         self._said = tempfile.TemporaryFile("w+")
         command = [sys.executable, "-m", "jitgrad.bench.serve", subject.name, case.label]
@@ -68,7 +70,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=self._said,
             text=True,
-            env=environment(peer=subject.kind == "peer"),
+            env=environment(peer=subject.kind == "peer", **env),
         )
         try:
             self.ready = self._answer(patience)

@@ -1,4 +1,4 @@
-"""`python -m jitgrad bench`: all cases, all subjects, the table and the JSON; entry `run`.
+"""`python -m jitgrad bench`: all cases, all subjects; table, JSON and picture; entry `run`.
 
 Imports the modules beside it.
 """
@@ -9,28 +9,49 @@ import math
 import os
 import platform
 
-from jitgrad.bench import first_call
+from jitgrad.bench import first_call, odd, picture
 from jitgrad.bench.client import child
 from jitgrad.bench.race import race
 from jitgrad.bench.subjects import SUBJECTS
-from jitgrad.bench.table import Table, first_call_lines, import_line, summary_lines
+from jitgrad.bench.table import (
+    Table,
+    early_lines,
+    first_call_lines,
+    import_line,
+    odd_line,
+    summary_lines,
+)
 from jitgrad.bench.workloads import cases
 from jitgrad.runtime import switches
 from jitgrad.runtime import threads as pool
 
 _BLAS = "import json; from jitgrad.runtime import blas; print(json.dumps(blas.core_name()))"
+_MODES = ("eager", "lazy", "compiled")
 _SLOWING = ("JITGRAD_DEBUG", "JITGRAD_JIT", "JITGRAD_FUSE", "JITGRAD_CHECK")
 
 
-def run(workloads=(), subjects=(), quick=False, threads=None, path=None, say=print):
+def run(
+    workloads=(),
+    subjects=(),
+    quick=False,
+    threads=None,
+    path=None,
+    say=print,
+    *,
+    sizes=(),
+    draw=None,
+):
     """Run the benchmark, `say` each line; whether all results were right.
 
     Args:
         workloads: names, "gelu" or "gelu:1e5"; all if empty.
         subjects: names; all if empty.
-        quick: a smoke test of everything, with times too short to be trusted.
+        quick: a smoke test of everything, with times too short to be trusted and no first calls
+            with an empty cache.
         threads: for each subject; the cores that this process may use if None.
         path: a file for everything that was measured, as JSON.
+        sizes: in place of those that the workloads have.
+        draw: a file for the picture.
 
     Raises:
         ValueError: there is no such workload or subject.
@@ -38,28 +59,36 @@ def run(workloads=(), subjects=(), quick=False, threads=None, path=None, say=pri
     unknown = [name for name in subjects if name not in SUBJECTS]
     if unknown:
         raise ValueError(f"no subject {unknown[0]!r}; there are {', '.join(SUBJECTS)}")
-    chosen = cases(workloads, quick)
+    chosen = cases(workloads, quick, sizes)
     threads = threads or pool.default_threads()
     asked = [SUBJECTS[name] for name in subjects or SUBJECTS]
     present = [subject for subject in asked if subject.installed]
-    missing = [subject.name for subject in asked if not subject.installed]
+    missing = list(dict.fromkeys(subject.package for subject in asked if not subject.installed))
     seconds, rounds, processes = (0.05, 3, 1) if quick else (0.3, 7, 5)
 
     about = _machine(threads) | {"seconds": seconds, "rounds": rounds, "missing": missing}
     for line in _about_lines(about):
         say(line)
-    table = Table([subject.name for subject in present if not subject.only])
+    runners = {case: [subject for subject in present if subject.runs(case)] for case in chosen}
+    columns = [
+        subject.name
+        for subject in present
+        if subject.kind != "ceiling" and any(subject in some for some in runners.values())
+    ]
+    table = Table(columns)
     for line in ["", *table.head()]:
         say(line)
     outcomes = []
     for case in chosen:
-        running = [subject for subject in present if subject.runs(case)]
-        outcomes.append(race(case, running, threads, seconds, rounds))
+        outcomes.append(race(case, runners[case], threads, seconds, rounds, cold=not quick))
         for line in table.row(outcomes[-1]):
             say(line)
     for line in summary_lines(outcomes):
         say(line)
     report = {"about": about, "cases": [_as_json(outcome) for outcome in outcomes]}
+    report["odd"] = _odd_sizes(chosen, present, threads, seconds, rounds, quick, say)
+    for line in ["", *early_lines(outcomes)]:
+        say(line)
 
     modes = [subject.name for subject in present if subject.name in first_call.MODES]
     if modes and any(case.workload.name == "mlp" for case in chosen):
@@ -71,7 +100,27 @@ def run(workloads=(), subjects=(), quick=False, threads=None, path=None, say=pri
     if path is not None:
         with open(path, "w") as file:
             json.dump(report, file, indent=1)
+    if draw is not None:
+        say(picture.draw(outcomes, draw))
     return not any(outcome.faults() for outcome in outcomes)
+
+
+def _odd_sizes(chosen, present, threads, seconds, rounds, quick, say):
+    """The lines on odd sizes, of compiled jitgrad alone; what was found, as JSON."""
+    compiled = next((subject for subject in present if subject.name == "compiled"), None)
+    pairs = odd.pairs(chosen) if compiled is not None and not quick else []
+    if pairs:
+        say("")
+        say("odd sizes, compiled: the time of an element by that of one in the round size")
+    found = []
+    for pair in pairs:
+        odd.compare_sizes(pair, compiled, threads, seconds, rounds)
+        say(odd_line(pair))
+        found.append(
+            {"case": pair.odd.label, "beside": pair.even.label, "ratio": pair.ratio,
+             "bar": odd.BAR, "met": pair.met, "failed": pair.failed}
+        )  # fmt: skip
+    return found
 
 
 def _machine(threads):
@@ -79,7 +128,7 @@ def _machine(threads):
     from llvmlite import binding
 
     versions = {}
-    for name in ("jitgrad", "numpy", "numba", "torch", "jax"):
+    for name in ("jitgrad", "numpy", "numba", "torch", "jax", "numexpr"):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -125,6 +174,12 @@ def _as_json(outcome):
         "about": case.workload.about,
         "subjects": {name: _times(times) for name, times in outcome.times.items()},
         "compiled_to": {name: outcome.ratio(name) for name in ("jax", "peers", "sgemm")},
+        "to_best_peer": {mode: outcome.ratio("peers", mode) for mode in _MODES},
+        "of_ceiling": {mode: outcome.share(mode) for mode in _MODES},
+        "pays_after": {
+            when: {other: _steps(outcome.pays_after(other, cold)) for other in ("lazy", "torch")}
+            for when, cold in (("cold", True), ("cached", False))
+        },
         "bar": None if bar is None else {"limit": bar.limit, "against": bar.against},
         "met": outcome.met,
         "reference": outcome.reference,
@@ -141,8 +196,16 @@ def _times(times):
         "rounds_us": [median * 1e6 for median in times.rounds],
         "runs": times.runs,
         **{key: times.ready[key] for key in ("import_s", "build_s", "first_s")},
+        "cold_first_s": times.cold.get("first_s"),
+        "early_s": times.early(),
+        "cold_early_s": times.early(cold=True),
         "same_on_threads": times.same_on,
         "error": times.error,
         "note": times.note,
         "failed": times.failed,
     }
+
+
+def _steps(value):
+    """A number of steps for JSON, which has no infinity."""
+    return "never" if value == math.inf else value

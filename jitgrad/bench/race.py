@@ -4,6 +4,7 @@ Medians are over rounds of medians: in each round every subject times itself onc
 turns with the rounds. Imports `client`, `workloads`.
 """
 
+import math
 import statistics
 import tempfile
 import time
@@ -14,8 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from jitgrad.bench.client import Failed, Server
-from jitgrad.bench.workloads import Case
+from jitgrad.bench.workloads import Bar, Case
 
+CEILINGS = ("copy", "products")  # what a case could take at best
+FROM_COLD = ("lazy", "compiled")  # whose first calls are also made with nothing in the disk cache
 PAUSE = 0.02  # seconds until the next subject: idle threads of the last one stop spinning
 
 
@@ -28,6 +31,7 @@ class Times:
     best: float = float("inf")
     runs: int = 0
     ready: dict = field(default_factory=dict)  # what its process said first, see `serve`
+    cold: dict = field(default_factory=dict)  # the same of one that found nothing on disk
     note: str = ""
     failed: str = ""
     same_on: dict[int, bool] = field(default_factory=dict)  # by threads: the result's bits
@@ -37,6 +41,13 @@ class Times:
     def median(self):
         """Seconds of a call, or None."""
         return statistics.median(self.rounds) if self.rounds else None
+
+    def early(self, cold=False):
+        """Seconds that the first calls took beyond warm ones, or None."""
+        told = self.cold if cold else self.ready
+        if self.median is None or "early_s" not in told:
+            return None
+        return sum(max(0.0, seconds - self.median) for seconds in told["early_s"])
 
 
 @dataclass
@@ -57,19 +68,39 @@ class Outcome:
         ]
         return min(chosen, default=None)
 
-    def ratio(self, against):
-        """Compiled jitgrad's time by the fastest of `against`, or None."""
-        compiled, other = self.times.get("compiled"), self.fastest(against)
-        if compiled is None or compiled.median is None or other is None:
+    def ratio(self, against, mode="compiled"):
+        """The time of a mode of jitgrad by the fastest of `against`, or None."""
+        ours, other = self.times.get(mode), self.fastest(against)
+        if ours is None or ours.median is None or other is None:
             return None
-        return compiled.median / other
+        return ours.median / other
+
+    def share(self, mode="compiled"):
+        """The part of the ceiling measured in this race that a mode reaches, or None."""
+        ours = self.times.get(mode)
+        floors = [t.median for name, t in self.times.items() if name in CEILINGS and t.rounds]
+        return None if ours is None or not ours.rounds or not floors else max(floors) / ours.median
 
     @property
     def met(self):
         """Whether the case's bar is met; None where there is no bar, or nothing to judge it by."""
         bar = self.case.bar
-        ratio = None if bar is None else self.ratio(bar.against)
-        return None if ratio is None else ratio <= bar.limit
+        if bar is None or (ratio := self.ratio(bar.against)) is None:
+            return None
+        share = self.share() if self.case.elements >= Bar.LEAST else None
+        return ratio <= bar.limit or (share is not None and share >= Bar.CEILING)
+
+    def pays_after(self, other, cold=False):
+        """The steps after which what compiled's first calls cost beyond warm ones is won back
+        against `other`: math.inf if never, None if unknown."""
+        compiled, beside = self.times.get("compiled"), self.times.get(other)
+        if compiled is None or beside is None or beside.median is None:
+            return None
+        cost = compiled.early(cold)
+        if cost is None:
+            return None
+        gain = beside.median - compiled.median
+        return math.ceil(cost / gain) if gain > 0 else math.inf
 
     @property
     def held(self):
@@ -85,9 +116,11 @@ class Outcome:
         return [times for times in self.times.values() if times.kind == "jitgrad"]
 
     def faults(self):
-        """What is wrong with results: far from the reference, or not the same bits."""
+        """What is wrong with results: none, far from the reference, or not the same bits."""
         found, digests = [], {}
         for name, times in self.times.items():
+            if times.kind == "jitgrad" and times.failed:
+                found.append(f"{name} failed")
             if times.error is not None and not times.error <= self.case.workload.tolerance:
                 found.append(f"{name} is {times.error:.1e} from {self.reference}")
             found += [
@@ -100,15 +133,23 @@ class Outcome:
         return found
 
 
-def race(case, subjects, threads, seconds, rounds):
-    """Run `case` by `subjects`, `rounds` times `seconds` each."""
+def race(case, subjects, threads, seconds, rounds, cold=False):
+    """Run `case` by `subjects`, `rounds` times `seconds` each.
+
+    With `cold`, processes that find an empty disk cache come first, and what they leave there is
+    all that the others find.
+    """
     outcome = Outcome(case, {subject.name: Times(subject.kind) for subject in subjects})
     with ExitStack() as stack:
+        env = {}
+        if cold:
+            env = {"JITGRAD_CACHE_DIR": stack.enter_context(tempfile.TemporaryDirectory())}
+            _cold(outcome, subjects, threads, env)
         servers = {}
         for subject in subjects:
             times = outcome.times[subject.name]
             try:
-                server = Server(subject, case, threads)
+                server = Server(subject, case, threads, **env)
             except Failed as failed:
                 times.failed = str(failed)
                 continue
@@ -118,6 +159,21 @@ def race(case, subjects, threads, seconds, rounds):
         _rounds(outcome, servers, seconds, rounds)
     _check_threads(outcome, subjects, 2 if threads == 1 else 1)
     return outcome
+
+
+def _cold(outcome, subjects, threads, env):
+    """First calls with nothing on disk; compiled, the last, fills the cache for those to come."""
+    for subject in subjects:
+        if subject.name not in FROM_COLD:
+            continue
+        with tempfile.TemporaryDirectory() as empty:
+            own = env if subject.name == FROM_COLD[-1] else {"JITGRAD_CACHE_DIR": empty}
+            try:
+                server = Server(subject, outcome.case, threads, **own)
+            except Failed:
+                continue  # as it will again, where that is noted
+            with closing(server):
+                outcome.times[subject.name].cold = server.ready
 
 
 def _rounds(outcome, servers, seconds, rounds):
@@ -149,7 +205,7 @@ def _check(outcome, servers):
     with tempfile.TemporaryDirectory() as folder:
         expected = _result(servers[outcome.reference], folder)
         for name, server in servers.items():
-            if name != outcome.reference:
+            if name != outcome.reference and name not in CEILINGS:
                 outcome.times[name].error = _error(_result(server, folder), expected)
 
 

@@ -38,22 +38,25 @@ def _serve(subject, case, threads):
     start = time.perf_counter()
     session = subject.open(case, threads)
     opened = time.perf_counter()
-    first, result = clock.once(session.step, session.finish)
-    for _ in range(CALLS - 1):
-        result = session.finish(session.step())
+    calls = [clock.once(session.step, session.finish) for _ in range(CALLS)]
+    early, result = [seconds for seconds, _ in calls], calls[-1][1]
+    del calls
     result = session.host(result)
+    timer = session.timer or (
+        lambda seconds: clock.Spread.of(clock.repeat(session.step, session.finish, seconds))
+    )
     yield {
         "import_s": session.imported - start,
         "build_s": opened - session.imported,
-        "first_s": first,
+        "first_s": early[0],
+        "early_s": early,
         "digest": digest(result),
         "note": session.note(),
     }
     for line in sys.stdin:
         word, _, rest = line.strip().partition(" ")
         if word == "time":
-            spread = clock.Spread.of(clock.repeat(session.step, session.finish, float(rest)))
-            yield {**vars(spread), "note": session.note()}
+            yield {**vars(timer(float(rest))), "note": session.note()}
         elif word == "save":
             np.savez(rest, *result)
             yield {}

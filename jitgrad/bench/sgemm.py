@@ -34,9 +34,13 @@ def _product(library, a, b, c):
 
 def threaded(a, b, threads):
     """A function that computes a @ b in one call on `threads` threads of the library."""
-    library = blas.load()
-    library.scipy_openblas_set_num_threads(threads)
-    return _product(library, a, b, _result(a, b))
+    use(threads)
+    return _product(blas.load(), a, b, _result(a, b))
+
+
+def use(threads):
+    """From now on a call of the library runs on so many threads of its own."""
+    blas.load().scipy_openblas_set_num_threads(threads)
 
 
 def per_core(a, b, threads):

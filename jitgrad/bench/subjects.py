@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from jitgrad.bench import sgemm
+from jitgrad.bench import ceilings, sgemm
+from jitgrad.bench.clock import Spread
 from jitgrad.bench.complete import complete, tensors
 from jitgrad.bench.workloads import Case
 
@@ -25,6 +26,7 @@ class Session:
     finish: Callable[[Any], Any]
     host: Callable[[Any], list[np.ndarray]]  # the result as arrays
     note: Callable[[], str] = lambda: ""  # what makes the times mean less than they seem to
+    timer: Callable[[float], Spread] | None = None  # in place of repeated calls for so many seconds
     imported: float = field(default_factory=time.perf_counter)  # when the package was there
 
 
@@ -36,20 +38,20 @@ class Subject:
     kind: str  # "jitgrad", "peer", "ceiling"
     package: str
     open: Callable[[Case, int], Session]
-    only: str = ""  # the one workload that it runs
+    runs: Callable[[Case], bool] = lambda case: True  # whether a case is for it
 
     @property
     def installed(self):
         """Whether its package can be imported."""
         return importlib.util.find_spec(self.package) is not None
 
-    def runs(self, case):
-        """Whether `case` is for it."""
-        return self.only in ("", case.workload.name)
-
 
 def _same(fn):
     return fn
+
+
+def _none(value):
+    return []
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,11 @@ class Torchlike:
     """What a workload is written with: PyTorch's names, and what is to be compiled.
 
     `forward` wraps the function that is differentiated, as PyTorch's compiler wants it; `step` the
-    whole step, as jitgrad's does.
+    whole step, as jitgrad's does. `fused` is the optimizer's argument of that name.
     """
 
     torch: Any
+    fused: bool = True
     forward: Callable[[Any], Any] = _same
     step: Callable[[Any], Any] = _same
 
@@ -85,7 +88,7 @@ def _jitgrad(mode):
 
         api = Torchlike(jitgrad, step=step if mode == "compiled" else _same)
         run = case.workload.torch(api, *case.arrays())
-        return Session(run, complete, _arrays, lambda: lazily(wrapped), imported)
+        return Session(run, complete, _arrays, lambda: lazily(wrapped), imported=imported)
 
     return open_case
 
@@ -103,14 +106,14 @@ def lazily(wrapped):
     return ""
 
 
-def _torch(compiled):
+def _torch(compiled, fused):
     def open_case(case, threads):
         import torch
 
         imported = time.perf_counter()
         torch.set_num_threads(threads)
         torch.set_grad_enabled(case.workload.grad)
-        api = Torchlike(torch, forward=torch.compile if compiled else _same)
+        api = Torchlike(torch, fused, forward=torch.compile if compiled else _same)
         run = case.workload.torch(api, *case.arrays())
 
         def host(value):
@@ -134,6 +137,24 @@ def _jax(case, threads):
     return Session(run, jax.block_until_ready, host, imported=imported)
 
 
+def _numpy(case, threads):
+    imported = time.perf_counter()
+    return Session(case.workload.numpy(np, *case.arrays()), _same, _as_list, imported=imported)
+
+
+def _numexpr(case, threads):
+    import numexpr
+
+    imported = time.perf_counter()
+    numexpr.set_num_threads(threads)
+    run = case.workload.numexpr(numexpr, *case.arrays())
+    return Session(run, _same, _as_list, imported=imported)
+
+
+def _as_list(value):
+    return [array.copy() for array in (value if isinstance(value, tuple) else (value,))]
+
+
 def _sgemm(make):
     def open_case(case, threads):
         imported = time.perf_counter()
@@ -143,16 +164,51 @@ def _sgemm(make):
     return open_case
 
 
+def _copy(case, threads):
+    imported = time.perf_counter()
+    run = ceilings.copy(case.workload.nbytes(case.size), threads)
+    return Session(run, _same, _none, imported=imported)
+
+
+def _product(case, threads):
+    imported = time.perf_counter()
+    run, timer = ceilings.product(case.workload.flops(case.size), threads)
+    return Session(run, _same, _none, timer=timer, imported=imported)
+
+
+def _square(case):
+    return case.workload.name == "matmul"
+
+
 SUBJECTS = {
     subject.name: subject
     for subject in (
         Subject("eager", "jitgrad", "jitgrad", _jitgrad("eager")),
         Subject("lazy", "jitgrad", "jitgrad", _jitgrad("lazy")),
         Subject("compiled", "jitgrad", "jitgrad", _jitgrad("compiled")),
-        Subject("torch", "peer", "torch", _torch(compiled=False)),
-        Subject("torch.compile", "peer", "torch", _torch(compiled=True)),
+        Subject("torch", "peer", "torch", _torch(compiled=False, fused=False)),
+        Subject(
+            "torch.fused",
+            "peer",
+            "torch",
+            _torch(compiled=False, fused=True),
+            lambda case: case.workload.optimizer,
+        ),
+        Subject("torch.compile", "peer", "torch", _torch(compiled=True, fused=True)),
         Subject("jax", "peer", "jax", _jax),
-        Subject("sgemm.threaded", "ceiling", "scipy_openblas32", _sgemm(sgemm.threaded), "matmul"),
-        Subject("sgemm.per_core", "ceiling", "scipy_openblas32", _sgemm(sgemm.per_core), "matmul"),
+        Subject("numpy", "peer", "numpy", _numpy, lambda case: case.workload.numpy is not None),
+        Subject(
+            "numexpr", "peer", "numexpr", _numexpr, lambda case: case.workload.numexpr is not None
+        ),
+        Subject("sgemm.threaded", "ceiling", "scipy_openblas32", _sgemm(sgemm.threaded), _square),
+        Subject("sgemm.per_core", "ceiling", "scipy_openblas32", _sgemm(sgemm.per_core), _square),
+        Subject("copy", "ceiling", "jitgrad", _copy, lambda case: case.workload.nbytes is not None),
+        Subject(
+            "products",
+            "ceiling",
+            "scipy_openblas32",
+            _product,
+            lambda case: case.workload.flops is not None,
+        ),
     )
 }

@@ -1,14 +1,24 @@
 """What the benchmark prints; entry `Table` for the cases, lines for what follows them.
 
-Imports `first_call`'s bars.
+Imports the bars of the modules beside it.
 """
 
+import math
+
+from jitgrad.bench import odd
 from jitgrad.bench.first_call import BARS
 
-_LABEL = 19
+_LABEL = 22
 _FIGURE = 10
-_RATIOS = ("/jax", "/best")
 _BAR = 11
+# Heading, and what of an outcome stands below: compiled's time by JAX's and by the best peer's,
+# lazy's by the best peer's, and the part of the machine's ceiling that compiled reaches.
+_RATIOS = (
+    ("/jax", lambda outcome: _ratio(outcome.ratio("jax"))),
+    ("/best", lambda outcome: _ratio(outcome.ratio("peers"))),
+    ("lazy", lambda outcome: _ratio(outcome.ratio("peers", "lazy"))),
+    ("ceiling", lambda outcome: _percent(outcome.share())),
+)
 
 
 class Table:
@@ -22,7 +32,7 @@ class Table:
     def head(self):
         """The two lines above the rows."""
         cells = [name.rjust(w) for name, w in zip(self.names, self._widths, strict=True)]
-        ratios = "".join(name.rjust(7) for name in _RATIOS)
+        ratios = "".join(name.rjust(9) for name, _ in _RATIOS)
         line = "median µs".ljust(_LABEL) + "".join(cells) + ratios + "bar".rjust(_BAR) + "  met"
         return [line, "-" * len(line)]
 
@@ -32,10 +42,9 @@ class Table:
             _microseconds(outcome.times.get(name)).rjust(w)
             for name, w in zip(self.names, self._widths, strict=True)
         ]
-        ratios = "".join(_ratio(outcome.ratio(against)).rjust(7) for against in ("jax", "peers"))
+        ratios = "".join(text(outcome).rjust(9) for _, text in _RATIOS)
         bar = str(outcome.case.bar or "-").rjust(_BAR)
-        met = {True: "yes", False: "NO", None: "-"}[outcome.met]
-        line = f"{outcome.case.label:<{_LABEL}}{''.join(cells)}{ratios}{bar}  {met}"
+        line = f"{outcome.case.label:<{_LABEL}}{''.join(cells)}{ratios}{bar}  {_met(outcome.met)}"
         return [line, *(f"  {text}" for text in self._remarks(outcome))]
 
     def _remarks(self, outcome):
@@ -47,7 +56,7 @@ class Table:
         others = [
             f"{name} {_microseconds(times)} µs"
             for name, times in outcome.times.items()
-            if name not in self.names and times.median is not None
+            if times.kind == "ceiling" and times.median is not None
         ]
         if others:
             yield ", ".join([*others, *_share(outcome)])
@@ -67,6 +76,65 @@ def _microseconds(times):
 
 def _ratio(value):
     return "-" if value is None else f"{value:.2f}"
+
+
+def _percent(value):
+    return "-" if value is None else f"{value:.0%}"
+
+
+def _met(value):
+    return {True: "yes", False: "NO", None: "-"}[value]
+
+
+# ---- first calls
+
+
+def early_lines(outcomes):
+    """What first calls cost in each case, and when compiled has won it back."""
+    outcomes = [outcome for outcome in outcomes if "compiled" in outcome.times]
+    if not outcomes:
+        return []
+    names = [
+        name for name in ("lazy", "compiled", "torch.compile", "jax")
+        if any(name in outcome.times for outcome in outcomes)
+    ]  # fmt: skip
+    lines = [
+        "first calls, s beyond warm ones: with an empty disk cache, then with a full one;",
+        "pays: steps after which compiled has won them back, with an empty cache and a full one",
+        "".ljust(_LABEL)
+        + "".join(name.rjust(15) for name in names)
+        + "".join(f"pays, {other}".rjust(20) for other in ("lazy", "torch")),
+    ]
+    for outcome in outcomes:
+        cells = [_pair(outcome.times.get(name), _seconds).rjust(15) for name in names]
+        for other in ("lazy", "torch"):
+            steps = [outcome.pays_after(other, cold) for cold in (True, False)]
+            cells.append(_joined(map(_steps, steps)).rjust(20))
+        lines.append(f"{outcome.case.label:<{_LABEL}}{''.join(cells)}")
+    return lines
+
+
+def _pair(times, text):
+    if times is None:
+        return "-"
+    return _joined([text(times.early(True)), text(times.early(False))])
+
+
+def _joined(texts):
+    """Two figures; one where there is no cache to be empty or full.
+
+    >>> _joined(["1.20", "0.10"]), _joined(["-", "0.10"]), _joined(["-", "-"])
+    ('1.20 / 0.10', '0.10', '-')
+    """
+    return " / ".join(text for text in texts if text != "-") or "-"
+
+
+def _seconds(value):
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _steps(value):
+    return "-" if value is None else "never" if value == math.inf else f"{value}"
 
 
 def first_call_lines(found):
@@ -89,7 +157,20 @@ def import_line(found):
 
 
 def _held(seconds, name):
-    return f"{seconds:.3f}  bar {BARS[name]:.2f}  {'yes' if seconds <= BARS[name] else 'NO'}"
+    return f"{seconds:.3f}  bar {BARS[name]:.2f}  {_met(seconds <= BARS[name])}"
+
+
+# ---- all cases
+
+
+def odd_line(pair):
+    """What an element of an odd size costs."""
+    if pair.ratio is None:
+        return f"  {pair.odd.label:<{_LABEL}} {pair.failed or 'not timed'}"
+    return (
+        f"  {pair.odd.label:<{_LABEL}} {pair.ratio:.2f} of {pair.even.label} per element  "
+        f"bar {odd.BAR:.2f}  {_met(pair.met)}"
+    )
 
 
 def summary_lines(outcomes):

@@ -38,18 +38,24 @@ def _demo(data, epochs, modes, picture):
 @click.option(
     "--workload", "workloads", multiple=True, help="Name or name:size; repeat or by comma."
 )
+@click.option(
+    "--size", "sizes", multiple=True, help="In place of the workloads' own; repeat or by comma."
+)
 @click.option("--subject", "subjects", multiple=True, help="Who runs them; repeat or by comma.")
 @click.option("--threads", type=click.IntRange(min=1), help="For each subject; default: all cores.")
 @click.option("--json", "path", type=click.Path(dir_okay=False), help="Where all figures go.")
-def _bench(quick, workloads, subjects, threads, path):
-    """Time jitgrad's modes beside PyTorch and JAX, in one run; fails if a result is wrong."""
+@click.option("--picture", type=click.Path(dir_okay=False), help="Where a picture of them goes.")
+def _bench(quick, workloads, sizes, subjects, threads, path, picture):
+    """Time jitgrad's modes beside its peers, in one run; fails if a result is wrong."""
     from jitgrad.bench import main as bench
 
-    workloads, subjects = (
-        ",".join(names).split(",") if names else () for names in (workloads, subjects)
+    workloads, sizes, subjects = (
+        ",".join(names).split(",") if names else () for names in (workloads, sizes, subjects)
     )
     try:
-        right = bench.run(workloads, subjects, quick, threads, path, click.echo)
+        right = bench.run(
+            workloads, subjects, quick, threads, path, click.echo, sizes=sizes, draw=picture
+        )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if not right:

@@ -8,6 +8,7 @@ A ceiling is measured when first asked for, once for each number of threads; onl
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from jitgrad.runtime import blas, build, interpret, pool, switches, threads
 from jitgrad.runtime.bind import GRAIN, SERIAL, Bound
@@ -68,15 +69,26 @@ def copy_seconds(nbytes: int) -> float:
     return _copied(size) * nbytes / size
 
 
+def copier(nbytes: int) -> Callable[[], object]:
+    """A function that copies one half of so many bytes to the other."""
+    count = max(1, nbytes // 8)
+    x, out = pool.alloc(4 * count), pool.alloc(4 * count)
+    x.array[:] = 0
+    block = pack(_Copy.params, [x, out])
+    step = Step(build.get(_Copy), [(block, count)], grain=GRAIN, serial=count <= SERIAL)
+    program = Program([step])
+    kept = block, x, out  # the program has their addresses
+
+    def run() -> object:
+        return program.run() or kept
+
+    return run
+
+
 def _copied(size: int) -> float:
     key = size, "copy", threads.get_num_threads()
     if key not in _known:
-        half = size // 2
-        x, out = pool.alloc(half), pool.alloc(half)
-        x.array[:] = 0
-        block = pack(_Copy.params, [x, out])
-        step = Step(build.get(_Copy), [(block, half // 4)], grain=GRAIN, serial=half // 4 <= SERIAL)
-        _known[key] = _best(Program([step]))
+        _known[key] = _best(copier(size))
     return _known[key]
 
 
@@ -96,18 +108,18 @@ def flops_per_second(suffix: str = "f32") -> float:
                 buffer.array.view(interpret.DTYPES[suffix])[: n * n] = 1
             block = pack(kernel.params, [a, b, c, n, rows])
             program = Program([Step(build.get(kernel), [(block, -(-n // rows))])])
-            rates.append(2 * n**3 / _best(program))
+            rates.append(2 * n**3 / _best(program.run))
         _known[key] = max(rates)
     return _known[key]
 
 
-def _best(program: Program) -> float:
+def _best(run: Callable[[], object]) -> float:
     """Seconds of the quickest of several runs."""
-    program.run()
+    run()
     best, spent, runs = float("inf"), 0.0, 0
     while runs < _RUNS or spent < _PATIENCE:
         start = time.perf_counter()
-        program.run()
+        run()
         took = time.perf_counter() - start
         best, spent, runs = min(best, took), spent + took, runs + 1
     return best

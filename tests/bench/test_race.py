@@ -19,10 +19,12 @@ def test_command(root, tmp_path):
     path = tmp_path / "found.json"
     command = [sys.executable, "-m", "jitgrad", "bench", "--quick", "--workload", "gelu:64"]
     command += ["--subject", "lazy", "--threads", "1", "--json", str(path)]
+    command += ["--picture", str(tmp_path / "found.png")]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 of 1 cases within tolerance of a peer; 1 of 1 the same bits" in done.stdout
     assert "loads no Numba" in done.stdout
+    assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")
     (case,) = json.loads(path.read_text())["cases"]
     assert case["case"] == "gelu:64"
     for figures in case["subjects"].values():
@@ -33,7 +35,11 @@ def test_command(root, tmp_path):
 
 @pytest.mark.parametrize(
     ("option", "message"),
-    [("--workload=gleu", "no workload 'gleu'"), ("--subject=me", "no subject 'me'; there are")],
+    [
+        ("--workload=gleu", "no workload 'gleu'"),
+        ("--subject=me", "no subject 'me'; there are"),
+        ("--size=none", "size 'none': expected a positive number"),
+    ],
 )
 def test_mistakes(root, option, message):
     command = [sys.executable, "-m", "jitgrad", "bench", option]
@@ -49,7 +55,7 @@ def test_what_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr(main.first_call, "imports", lambda runs: {"seconds": 0.1, "numba": False})
     said = []
     assert main.run(["gelu:64"], quick=True, say=said.append)
-    assert "missing: torch (pip install 'jitgrad[bench]')" in said
+    assert "missing: no_such_package (pip install 'jitgrad[bench]')" in said
 
 
 def test_a_subject_that_fails_leaves_the_others():
@@ -58,6 +64,34 @@ def test_a_subject_that_fails_leaves_the_others():
     assert "KeyError" in found.times[broken.name].failed
     assert found.times["lazy"].median > 0
     assert found.times["lazy"].failed == ""
+
+
+def test_first_calls_with_an_empty_cache_come_first():
+    subject = SUBJECTS["compiled"]
+    found = race(CASE, [subject], threads=1, seconds=0.001, rounds=1, cold=True)
+    times = found.times["compiled"]
+    assert times.failed == "" and len(times.cold["early_s"]) == len(times.ready["early_s"]) == 3
+    assert times.cold["first_s"] > times.ready["first_s"]
+    assert times.early(cold=True) > 0
+
+
+def test_peers_without_a_compiler():
+    case = cases(["layer_norm:8"])[0]
+    found = race(case, [SUBJECTS["lazy"], SUBJECTS["numpy"]], threads=1, seconds=0.001, rounds=1)
+    assert found.reference == "numpy" and found.faults() == []
+    assert found.times["lazy"].error < case.workload.tolerance
+
+
+def test_who_runs_what():
+    names = {
+        label: {name for name, subject in SUBJECTS.items() if subject.runs(cases([label])[0])}
+        for label in ("gelu:8", "mlp:8", "matmul:8")
+    }
+    assert {"copy", "numpy", "numexpr"} <= names["gelu:8"]
+    assert "products" in names["mlp:8"] and "torch.fused" in names["mlp:8"]
+    assert not {"numpy", "numexpr", "copy"} & names["mlp:8"]
+    assert {"sgemm.threaded", "sgemm.per_core", "products"} <= names["matmul:8"]
+    assert "torch.fused" not in names["gelu:8"] | names["matmul:8"]
 
 
 def test_a_subject_that_does_not_answer():

@@ -92,6 +92,30 @@ def test_first_result(name):
         assert np.abs(x - y).max() <= case.workload.tolerance * np.abs(y).max()
 
 
+@pytest.mark.parametrize("name", [n for n, w in WORKLOADS.items() if w.numpy is not None])
+def test_numpy_does_the_same(name):
+    case = Case(WORKLOADS[name], 9)
+    step = case.workload.numpy(np, *case.arrays())
+    first, second = step(), step()
+    found = first if isinstance(first, tuple) else (first,)
+    expected = EXPECTED[name](*(array.astype(np.float64) for array in case.arrays()))
+    for x, y in zip(found, expected, strict=True):
+        assert x.dtype == np.float32
+        assert np.abs(x - y).max() <= case.workload.tolerance * np.abs(y).max()
+    again = second if isinstance(second, tuple) else (second,)
+    assert all(np.array_equal(x, y) for x, y in zip(found, again, strict=True))
+
+
+@pytest.mark.parametrize("name", [n for n, w in WORKLOADS.items() if w.numexpr is not None])
+def test_numexpr_does_the_same(name):
+    numexpr = pytest.importorskip("numexpr")
+    case = Case(WORKLOADS[name], 999)
+    found = case.workload.numexpr(numexpr, *case.arrays())()
+    (expected,) = EXPECTED[name](*(array.astype(np.float64) for array in case.arrays()))
+    assert found.dtype == np.float32
+    assert np.abs(found - expected).max() <= case.workload.tolerance * np.abs(expected).max()
+
+
 @pytest.mark.parametrize("name", ["softmax", "cross_entropy", "layer_norm"])
 def test_odd_rows_have_a_column_less(name):
     x = Case(WORKLOADS[name], 9).arrays()[0]

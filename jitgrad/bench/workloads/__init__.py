@@ -21,20 +21,27 @@ WORKLOADS = {
 }
 
 
-def cases(names=(), quick=False):
+def cases(names=(), quick=False, sizes=()):
     """The cases that `names` choose: "gelu" all sizes (`quick`: the smallest), "gelu:1e5" one.
+
+    With `sizes`, each name has these instead of its own.
 
     >>> [case.label for case in cases(["softmax", "gelu:1e5"])]
     ['softmax:4096', 'gelu:1e5']
+    >>> [case.label for case in cases(["softmax", "gelu"], sizes=["37", "1e3"])]
+    ['softmax:37', 'softmax:1e3', 'gelu:37', 'gelu:1e3']
     """
     chosen = []
     for name in names or WORKLOADS:
         name, _, size = name.partition(":")
         if name not in WORKLOADS:
             raise ValueError(f"no workload {name!r}; there are {', '.join(WORKLOADS)}")
+        if size and sizes:
+            raise ValueError(f"{name}:{size} names a size, and sizes are given")
         workload = WORKLOADS[name]
-        sizes = (_size(size),) if size else workload.sizes[:1] if quick else workload.sizes
-        chosen += [Case(workload, size) for size in sizes]
+        own = workload.sizes[:1] if quick else workload.sizes
+        some = [_size(text) for text in ([size] if size else sizes)] or own
+        chosen += [Case(workload, size) for size in some]
     return list(dict.fromkeys(chosen))
 
 

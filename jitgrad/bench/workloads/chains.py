@@ -3,7 +3,9 @@
 from jitgrad.bench.workloads.workload import Bar, Workload, normal
 
 SIZES = (1_000, 100_000, 10_000_000)
-BARS = {1_000: Bar(1.0, "jax"), 100_000: Bar(0.67, "jax"), 10_000_000: Bar(0.67, "jax")}
+BARS = {size: Bar(0.60, "peers") for size in SIZES}
+ODD = {1_000_003: 1_000_000}
+_GELU = (0.5, 0.7978845608, 0.044715)
 
 
 def _gelu_torch(api, x):
@@ -26,6 +28,34 @@ def _gelu_jax(jax, x):
 
     x = jnp.array(x)
     return lambda: gelu(x)
+
+
+def _gelu_numpy(np, x):
+    half, scale, cubic = (np.float32(v) for v in _GELU)
+    return lambda: half * x * (1 + np.tanh(scale * (x + cubic * x * x * x)))
+
+
+def _gelu_numexpr(numexpr, x):
+    # A literal with a point would make it compute in float64.
+    values = {name: x.dtype.type(v) for name, v in zip("abc", _GELU, strict=True)}
+    text = "a * x * (1 + tanh(b * (x + c * x * x * x)))"
+    return lambda: numexpr.evaluate(text, {"x": x, **values})
+
+
+def _chain_numpy(np, x, y):
+    one, two = np.float32(1), np.float32(2)
+
+    def step():
+        s, e = one / (one + np.exp(-(x * y + one))), np.exp(-x * x)
+        return s * (one - s) * y * e - two * x * s * e - (y > x)
+
+    return step
+
+
+def _chain_numexpr(numexpr, x, y):
+    s, e = "(1 / (1 + exp(-(x * y + 1))))", "exp(-x * x)"
+    text = f"{s} * (1 - {s}) * y * {e} - 2 * x * {s} * {e} - where(y > x, 1, 0)"
+    return lambda: numexpr.evaluate(text, {"x": x, "y": y})
 
 
 def _chain_torch(api, x, y):
@@ -63,8 +93,12 @@ GELU = Workload(
     arrays=lambda rng, n: (normal(rng, n),),
     torch=_gelu_torch,
     jax=_gelu_jax,
+    numpy=_gelu_numpy,
+    numexpr=_gelu_numexpr,
     grad=False,
     bars=BARS,
+    nbytes=lambda n: 2 * 4 * n,
+    odd=ODD,
 )
 CHAIN = Workload(
     name="chain",
@@ -73,5 +107,9 @@ CHAIN = Workload(
     arrays=lambda rng, n: (normal(rng, n), normal(rng, n)),
     torch=_chain_torch,
     jax=_chain_jax,
+    numpy=_chain_numpy,
+    numexpr=_chain_numexpr,
     bars=BARS,
+    nbytes=lambda n: 3 * 4 * n,
+    odd=ODD,
 )

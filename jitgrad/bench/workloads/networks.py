@@ -36,6 +36,11 @@ class _Network:
         weights = [normal(rng, *pair) / np.float32(pair[0] ** 0.5) for pair in pairs]
         return *weights, *self.batches(rng, BATCHES, size)
 
+    def flops(self, size):
+        """Of the products: forward, the weights' gradients, and the inputs' but for the first."""
+        products = [a * b for a, b in itertools.pairwise(self.widths)]
+        return 2 * size * (3 * sum(products) - products[0])
+
     def torch(self, api, *arrays):
         """The step in PyTorch's names."""
         *weights, inputs, targets = arrays
@@ -49,7 +54,7 @@ class _Network:
                 layers[-1].bias.zero_()
         model = nn.Sequential(*layers)
         optimizer = torch.optim.Adam(
-            model.parameters(), lr=RATE, betas=(BETA1, BETA2), eps=EPS, fused=True
+            model.parameters(), lr=RATE, betas=(BETA1, BETA2), eps=EPS, fused=api.fused
         )
         criterion = self.torch_loss(torch)
 
@@ -136,7 +141,7 @@ _CODER = _Network(
 )
 
 
-def _workload(name, network, sizes, bars):
+def _workload(name, network, sizes, bars, odd):
     widths = "-".join(map(str, network.widths))
     return Workload(
         name=name,
@@ -145,10 +150,16 @@ def _workload(name, network, sizes, bars):
         arrays=network.arrays,
         torch=network.torch,
         jax=network.jax,
+        optimizer=True,
         bars=bars,
         tolerance=1e-4,
+        flops=network.flops,
+        odd=odd,
     )
 
 
-MLP = _workload("mlp", _CLASSIFIER, (64, 512), {64: Bar(0.55, "peers"), 512: Bar(0.8, "peers")})
-AUTOENCODER = _workload("autoencoder", _CODER, (64,), {64: Bar(0.75, "peers")})
+ODD = {37: 64}
+MLP = _workload(
+    "mlp", _CLASSIFIER, (64, 512), {64: Bar(0.55, "peers"), 512: Bar(0.8, "peers")}, ODD
+)
+AUTOENCODER = _workload("autoencoder", _CODER, (64,), {64: Bar(0.75, "peers")}, ODD)

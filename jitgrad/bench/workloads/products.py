@@ -25,6 +25,9 @@ MATMUL = Workload(
     arrays=lambda rng, n: (normal(rng, n, n), normal(rng, n, n)),
     torch=_torch,
     jax=_jax,
+    numpy=lambda np, a, b: lambda: a @ b,
     grad=False,
+    flops=lambda n: 2 * n**3,
+    elements=lambda n: n**2,
     bars={1024: Bar(1 / 0.9, "sgemm")},
 )

@@ -28,6 +28,14 @@ def _softmax_jax(jax, x):
     return lambda: softmax(x)
 
 
+def _softmax_numpy(np, x):
+    def step():
+        e = np.exp(x - x.max(1, keepdims=True))
+        return e / e.sum(1, keepdims=True)
+
+    return step
+
+
 def _cross_entropy_torch(api, x, labels):
     cross_entropy = api.torch.nn.functional.cross_entropy
 
@@ -55,6 +63,18 @@ def _cross_entropy_jax(jax, x, labels):
     step = jax.jit(jax.grad(lambda x, labels: cross_entropy_jax(jax, x, labels)))
     x, labels = jax.numpy.array(x), jax.numpy.array(labels)
     return lambda: step(x, labels)
+
+
+def _cross_entropy_numpy(np, x, labels):
+    softmax, rows = _softmax_numpy(np, x), np.arange(len(x))
+
+    def step():
+        gradient = softmax()
+        gradient[rows, labels] -= 1
+        gradient /= len(x)
+        return gradient
+
+    return step
 
 
 def _layer_norm_torch(api, x, weight, bias, upstream):
@@ -88,8 +108,33 @@ def _layer_norm_jax(jax, x, weight, bias, upstream):
     return lambda: step(*inputs)
 
 
+def _layer_norm_numpy(np, x, weight, bias, upstream):
+    half, one, eps, scale, cubic = (
+        np.float32(value) for value in (0.5, 1, 1e-5, (2 / np.pi) ** 0.5, 0.044715)
+    )
+
+    def step():
+        centred = x - x.mean(1, keepdims=True)
+        inverse = one / np.sqrt((centred * centred).mean(1, keepdims=True) + eps)
+        normed = centred * inverse
+        y = normed * weight + bias
+        t = np.tanh(scale * (y + cubic * y * y * y))
+        slope = half * y * (one - t * t) * scale * (one + 3 * cubic * y * y)
+        g = upstream * (half * (one + t) + slope)
+        inner = g * weight
+        moment = (inner * normed).mean(1, keepdims=True)
+        dx = inverse * (inner - inner.mean(1, keepdims=True) - normed * moment) + upstream
+        return dx, (g * normed).sum(0), g.sum(0)
+
+    return step
+
+
 def _columns(rows, columns=COLUMNS):
     return columns - rows % 2
+
+
+def _elements(rows, columns=COLUMNS):
+    return rows * _columns(rows, columns)
 
 
 def _layer_norm_arrays(rng, rows):
@@ -110,8 +155,12 @@ SOFTMAX = Workload(
     arrays=lambda rng, rows: (normal(rng, rows, _columns(rows)),),
     torch=_softmax_torch,
     jax=_softmax_jax,
+    numpy=_softmax_numpy,
     grad=False,
     bars={ROWS: Bar(0.80, "peers")},
+    nbytes=lambda rows: 2 * 4 * _elements(rows),
+    elements=_elements,
+    odd={ODD: ROWS},
 )
 CROSS_ENTROPY = Workload(
     name="cross_entropy",
@@ -120,7 +169,11 @@ CROSS_ENTROPY = Workload(
     arrays=_cross_entropy_arrays,
     torch=_cross_entropy_torch,
     jax=_cross_entropy_jax,
+    numpy=_cross_entropy_numpy,
     bars={ROWS: Bar(0.65, "peers")},
+    nbytes=lambda rows: 2 * 4 * _elements(rows, CLASSES) + 8 * rows,
+    elements=lambda rows: _elements(rows, CLASSES),
+    odd={ODD: ROWS},
 )
 LAYER_NORM = Workload(
     name="layer_norm",
@@ -130,5 +183,9 @@ LAYER_NORM = Workload(
     arrays=_layer_norm_arrays,
     torch=_layer_norm_torch,
     jax=_layer_norm_jax,
+    numpy=_layer_norm_numpy,
     bars={ROWS: Bar(0.35, "peers")},
+    nbytes=lambda rows: 3 * 4 * _elements(rows),
+    elements=_elements,
+    odd={ODD: ROWS},
 )

@@ -1,5 +1,7 @@
 """What a workload says about itself: `Workload`, `Case`, `Bar`. Imports NumPy."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,12 +13,18 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Bar:
-    """The most that compiled jitgrad may take: `limit` times the fastest of `against`."""
+    """The most that compiled jitgrad may take: `limit` times the fastest of `against`.
+
+    Or it reaches `CEILING` of what the machine can do, in a case of at least `LEAST` elements.
+    """
 
     limit: float
     against: str  # "jax", "peers", "sgemm"
 
-    def __str__(self):
+    CEILING = 0.8
+    LEAST = 100_000
+
+    def __str__(self) -> str:
         return f"{self.limit:.2f} {self.against}"
 
 
@@ -27,7 +35,13 @@ class Workload:
     `arrays(rng, size)` makes the NumPy inputs, the same for everybody. `torch(api, *arrays)` and
     `jax(jax, *arrays)` return the step: a function without arguments whose result is what has to be
     complete, and equal for all within `tolerance` times the largest value in it. `api` is a
-    `subjects.Torchlike`. Without `grad`, gradient recording is switched off.
+    `subjects.Torchlike`. Without `grad`, gradient recording is switched off. Where NumPy or numexpr
+    can do the same, `numpy(numpy, *arrays)` and `numexpr(numexpr, *arrays)` return their step.
+
+    What a machine could do at best follows from `flops(size)`, the multiplications and additions of
+    its matrix products, or where it has none from `nbytes(size)`, the least memory that it reads
+    and writes. `elements(size)` is what its time grows with; an `odd` size stands beside the round
+    one that it is compared with per element. `optimizer` says that it has one to be fused.
     """
 
     name: str
@@ -36,9 +50,16 @@ class Workload:
     arrays: Callable[[np.random.Generator, int], tuple[Any, ...]]
     torch: Callable[..., Callable[[], Any]]
     jax: Callable[..., Callable[[], Any]]
+    numpy: Callable[..., Callable[[], Any]] | None = None
+    numexpr: Callable[..., Callable[[], Any]] | None = None
     grad: bool = True
+    optimizer: bool = False
     bars: Mapping[int, Bar] = field(default_factory=dict)
     tolerance: float = 2e-5
+    flops: Callable[[int], int] | None = None
+    nbytes: Callable[[int], int] | None = None
+    elements: Callable[[int], int] = lambda size: size
+    odd: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,12 +70,12 @@ class Case:
     size: int
 
     @property
-    def label(self):
+    def label(self) -> str:
         """Name and size as the command line takes them.
 
         >>> from jitgrad.bench.workloads import WORKLOADS
-        >>> Case(WORKLOADS["gelu"], 10_000_000).label
-        'gelu:1e7'
+        >>> Case(WORKLOADS["gelu"], 10_000_000).label, Case(WORKLOADS["gelu"], 1_000_003).label
+        ('gelu:1e7', 'gelu:1000003')
         """
         digits = str(self.size)
         zeros = len(digits) - len(digits.rstrip("0"))
@@ -62,15 +83,20 @@ class Case:
         return f"{self.workload.name}:{short}"
 
     @property
-    def bar(self):
+    def bar(self) -> Bar | None:
         """The bar for this size, or None."""
         return self.workload.bars.get(self.size)
 
-    def arrays(self):
+    @property
+    def elements(self) -> int:
+        """What its time grows with."""
+        return self.workload.elements(self.size)
+
+    def arrays(self) -> tuple[Any, ...]:
         """The inputs, the same in every process."""
         return self.workload.arrays(np.random.default_rng(SEED), self.size)
 
 
-def normal(rng, *shape):
+def normal(rng: np.random.Generator, *shape: int) -> Any:
     """Standard normal float32."""
     return rng.standard_normal(shape, np.float32)
