@@ -26,9 +26,9 @@ class Context:
         self._freed = False
 
     def save_for_backward(self, *tensors: Any) -> None:
-        """Keep Tensors for `backward`."""
+        """Keep Tensors for `backward`, with the values that they have now."""
         # Inputs and constants keep their history; a result must not hold its own Edge.
-        self._saved = tensors
+        self._saved = tuple([_as_is(t) if isinstance(t, Tensor) else t for t in tensors])
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
@@ -50,6 +50,11 @@ class Context:
     def set_materialize_grads(self, value: bool) -> None:
         """Whether missing gradients of results arrive as zeros (the default) or None."""
         self.materialize = value
+
+
+def _as_is(t: Tensor) -> Tensor:
+    """`t` over a cell of its own: what is written to `t` later does not reach it."""
+    return wrap(node_of(t), t._edge())
 
 
 class _Call(Edge):

@@ -145,3 +145,23 @@ def test_a_gradient_over_broadcast_axes_is_summed():
     x, _ = pair()
     Wide.apply(x).sum().backward()
     assert x.grad.tolist() == [3.0, 3.0] and x.grad.dtype is jg.float32
+
+
+def test_saved_values_do_not_change():
+    class Cube(jg.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return 3 * x**2 * g
+
+    w = jg.tensor([1.0, 2.0], requires_grad=True)
+    h = w * 1
+    y = Cube.apply(h)
+    h.mul_(10)
+    y.sum().backward()
+    assert w.grad.tolist() == [3.0, 12.0]
