@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 from numba import cuda
+from numba.cuda.simulator.kernel import _get_kernel_context as kernel_context
 
 from jitgrad.compiler import schedule as schedules
 from jitgrad.compiler import snapshot
@@ -165,10 +166,20 @@ def _viewer(dtype):
     return view
 
 
+class _Running:
+    """`cuda` as the threads of the running kernel see it.
+
+    Numba puts that among a device function's globals when a thread enters, and takes it out when
+    the first one leaves, though others are still inside.
+    """
+
+    def __getattr__(self, name):
+        return getattr(kernel_context(), name)
+
+
 def _wrap(function):
-    """Only what speaks to the simulator needs to be told which thread it is."""
     if "cuda" in function.__globals__:
-        return cuda.jit(function, device=True)
+        function.__globals__["cuda"] = _Running()
     return function
 
 
