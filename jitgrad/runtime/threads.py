@@ -98,8 +98,8 @@ def _ready(scratch_bytes):
 
 
 def kernels():
-    """What the pool needs built, so that it can be built along with what it is to run."""
-    return [_Driver] if switches.jit() else []
+    """What a pool that is still to be made needs built, so that it is along with what it runs."""
+    return [_Driver] if _pool is None and switches.jit() else []
 
 
 class _Pool:
