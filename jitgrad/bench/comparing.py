@@ -1,12 +1,20 @@
-"""`compare`: how long a function of yours takes, in each mode. Imports the public names."""
+"""`compare`: how long a function of yours takes, in each mode and with PyTorch.
 
+Imports the public names.
+"""
+
+import importlib.util
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import jitgrad
 from jitgrad.bench import clock
-from jitgrad.bench.complete import complete
+from jitgrad.bench.complete import complete, tensors
+from jitgrad.bench.ported import Unported, ported
 
-MODES = ("eager", "lazy", "compiled")
+MODES = ("eager", "lazy", "compiled", "torch")
+EARLY = 3  # calls before warm ones: compiled functions record twice
+TURNS = 5  # that each mode gets; what else the machine does then meets them all
 _HEAD = ("mode", "first s", "compile s", "kernels", "median µs", "quartiles µs", "calls")
 
 
@@ -53,44 +61,104 @@ def _row(timing):
     )
 
 
-def compare(fn, *args, modes=MODES, seconds=0.5):
+def compare(fn, *args, modes=None, seconds=0.5):
     """Time `fn(*args)` in each of `modes`, until every Tensor that it returns is computed.
 
-    The first call, which records and compiles, is reported by itself; then calls are repeated for
-    `seconds`. What `fn` changes (parameters, say) stays changed. A function that cannot be compiled
-    has the reason in that mode's place.
+    The modes are "eager", "lazy", "compiled" and, by default where it is installed, "torch": the
+    same source over PyTorch's modules, with copies of the Tensors that it uses. The first call,
+    which records and compiles, is reported by itself; then the modes take turns, with `seconds` for
+    each in all. What `fn` changes (parameters, say) stays changed. A function that cannot be
+    compiled, or carried over to PyTorch, has the reason in that mode's place.
+
+    PyTorch runs in this process here, on as many threads as jitgrad, with malloc as it is: the
+    command `python -m jitgrad bench` gives it what it is best with.
 
     >>> import jitgrad as jg
     >>> from jitgrad import bench
-    >>> found = bench.compare(lambda x: (x * 2).sum(), jg.ones(1000), seconds=0.01)
+    >>> modes = ["eager", "lazy", "compiled"]
+    >>> found = bench.compare(lambda x: (x * 2).sum(), jg.ones(1000), modes=modes, seconds=0.01)
     >>> list(found.timings)
     ['eager', 'lazy', 'compiled']
     >>> found["lazy"].first >= found["lazy"].warm.best > 0
     True
     """
+    if modes is None:
+        installed = importlib.util.find_spec("torch") is not None
+        modes = MODES if installed else MODES[:-1]
     unknown = [mode for mode in modes if mode not in MODES]
     if unknown:
         raise ValueError(f"modes: no mode {unknown[0]!r}; there are {', '.join(MODES)}")
-    return Comparison({mode: _measure(mode, fn, args, seconds) for mode in modes})
+    runners = {mode: _Runner(mode, fn, args) for mode in modes}
+    for _ in range(TURNS):
+        for runner in runners.values():
+            runner.turn(seconds / TURNS)
+    return Comparison({mode: runner.timing() for mode, runner in runners.items()})
 
 
-def _measure(mode, fn, args, seconds):
-    with jitgrad.mode("eager" if mode == "eager" else "lazy"):
-        if mode != "compiled":
-            return _time(mode, fn, args, seconds)
+class _Runner:
+    """One mode: its first calls are made at once, warm ones in turns."""
+
+    def __init__(self, mode, fn, args):
+        self.mode, self.failed = mode, ""
+        self.early, self.times = [], []
+        before = jitgrad.stats()["kernels_compiled"]
         try:
-            return _time(mode, jitgrad.compile(fn), args, seconds)
-        except RuntimeError as error:
-            return Timing(mode, 0.0, 0.0, 0, clock.Spread(0.0, 0.0, 0.0, 0.0, 0), str(error))
+            with self._here():
+                self.step, self.finish = self._prepared(fn, args)
+                for _ in range(EARLY):
+                    took, result = clock.once(self.step, self.finish)
+                    self.early.append(took)
+                if mode == "torch" and tensors(result):
+                    raise Unported("it imports jitgrad itself")
+        except Unported as why:
+            self.failed = f"not run: {why}"
+        except Exception as error:
+            refused = mode == "compiled" and isinstance(error, RuntimeError)
+            if mode != "torch" and not refused:
+                raise
+            self.failed = str(error) if refused else f"{type(error).__name__}: {error}"
+        self.kernels = jitgrad.stats()["kernels_compiled"] - before
 
+    def _prepared(self, fn, args):
+        """The step, and what completes its result."""
+        if self.mode == "torch":
+            try:
+                fn, args = ported(fn, args)
+            except ImportError:
+                raise Unported("PyTorch is not installed") from None
+            return lambda: fn(*args), lambda value: value
+        work = jitgrad.compile(fn) if self.mode == "compiled" else fn
+        return lambda: work(*args), complete
 
-def _time(mode, fn, args, seconds):
-    def step():
-        return fn(*args)
+    @contextmanager
+    def _here(self):
+        if self.mode != "torch":
+            with jitgrad.mode("eager" if self.mode == "eager" else "lazy"):
+                yield
+            return
+        try:
+            import torch
+        except ImportError:
+            yield  # as `_prepared` will say
+            return
+        threads = torch.get_num_threads()
+        torch.set_num_threads(jitgrad.get_num_threads())
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
-    before = jitgrad.stats()["kernels_compiled"]
-    early = [clock.once(step, complete)[0] for _ in range(3)]
-    warm = clock.Spread.of(clock.repeat(step, complete, seconds))
-    building = sum(max(0.0, took - warm.median) for took in early)
-    kernels = jitgrad.stats()["kernels_compiled"] - before
-    return Timing(mode, early[0], building, kernels, warm)
+    def turn(self, seconds):
+        """Some warm calls."""
+        if not self.failed:
+            with self._here():
+                self.times += clock.repeat(self.step, self.finish, seconds)
+
+    def timing(self):
+        """What was found."""
+        if self.failed:
+            nothing = clock.Spread(0.0, 0.0, 0.0, 0.0, 0)
+            return Timing(self.mode, 0.0, 0.0, 0, nothing, self.failed)
+        warm = clock.Spread.of(self.times)
+        building = sum(max(0.0, took - warm.median) for took in self.early)
+        return Timing(self.mode, self.early[0], building, self.kernels, warm)

@@ -26,8 +26,8 @@ def cases(names=(), quick=False, sizes=()):
 
     With `sizes`, each name has these instead of its own.
 
-    >>> [case.label for case in cases(["softmax", "gelu:1e5"])]
-    ['softmax:4096', 'gelu:1e5']
+    >>> [case.label for case in cases(["matmul", "gelu:1e5"])]
+    ['matmul:1024', 'gelu:1e5']
     >>> [case.label for case in cases(["softmax", "gelu"], sizes=["37", "1e3"])]
     ['softmax:37', 'softmax:1e3', 'gelu:37', 'gelu:1e3']
     """
