@@ -1,12 +1,14 @@
-"""Which file of `kernels/` defines a function, and how an element type is spelt in source.
+"""Which file of `kernels/` defines a function; how element types and constants are spelt in source.
 
-Entry: `module_of`. Imports: kernels.
+Entry: `module_of`, `literal`. Imports: kernels, ir.
 """
 
 from __future__ import annotations
 
 import importlib
 from functools import cache
+
+from jitgrad.ir.dtype import DType
 
 _MODULES = (
     "intrinsics", "errors", "math", "math64", "arith", "reduce", "scan", "sort", "gather",
@@ -35,3 +37,14 @@ def module_of(function: str) -> str:
         if hasattr(importlib.import_module(f"jitgrad.kernels.{name}"), function):
             return name
     raise LookupError(f"no kernel function {function!r}")
+
+
+def literal(value: object, dtype: DType) -> str:
+    """A constant as the source has it: typed."""
+    if dtype.kind == "b":
+        return repr(bool(value))
+    if dtype.kind == "f":
+        number = float(value)  # type: ignore[arg-type]
+        text = {"inf": "np.inf", "-inf": "-np.inf", "nan": "np.nan"}.get(repr(number), repr(number))
+        return f"{NUMPY[dtype.suffix]}({text})"
+    return f"{NUMPY[dtype.suffix]}({int(value)})"  # type: ignore[call-overload]

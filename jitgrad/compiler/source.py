@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from jitgrad.compiler.groups import Group, element_reads
 from jitgrad.compiler.kernel import Spec
-from jitgrad.compiler.names import NUMPY
+from jitgrad.compiler.names import NUMPY, literal
 from jitgrad.compiler.nest import Nest, Term, Terms
 from jitgrad.compiler.values import ONE, Access, Value
 from jitgrad.ir.dtype import DType
@@ -118,7 +118,7 @@ class Writer:
         return self.param(("memory", access.key()), "x", kind, ("memory", access))
 
     def constant(self, value: object, dtype: DType) -> str:
-        text = _literal(value, dtype)
+        text = literal(value, dtype)
         key = (dtype.suffix, text)
         if key not in self.constants:
             name = _WORDS.get(text.partition("(")[2][:-1] or text) or f"C{len(self.constants)}"
@@ -495,13 +495,3 @@ def costly(v: Value) -> bool:
 
 def _stem(v: Value) -> str:
     return "t" if v.op == "copy" else v.op
-
-
-def _literal(value: object, dtype: DType) -> str:
-    if dtype.kind == "b":
-        return repr(bool(value))
-    if dtype.kind == "f":
-        number = float(value)  # type: ignore[arg-type]
-        text = {"inf": "np.inf", "-inf": "-np.inf", "nan": "np.nan"}.get(repr(number), repr(number))
-        return f"{NUMPY[dtype.suffix]}({text})"
-    return f"{NUMPY[dtype.suffix]}({int(value)})"  # type: ignore[call-overload]
