@@ -3,7 +3,7 @@
 Job: PyTorch's Tensor over the recorded graph. Entry: `Tensor`, `api`. May import: ir, ops, runtime.
 """
 
-from jitgrad.frontend.composing import composed
+from jitgrad.frontend.composing import as_call, composed
 from jitgrad.frontend.indexing import checked_index
 from jitgrad.frontend.methods import FUNCTIONS
 from jitgrad.frontend.pending import flush_all, soft_flush
@@ -15,6 +15,7 @@ __all__ = [
     "FUNCTIONS",
     "Tensor",
     "checked_index",
+    "as_call",
     "composed",
     "flush_all",
     "slot",

@@ -108,7 +108,7 @@ def make(
 def label(t: Any, name: str) -> Any:
     """`t`, its history printing under the name of the function that composed it."""
     edge = t._track.edge if t._view is None else t._view.edge
-    if type(edge) is Edge:
+    if isinstance(edge, Edge):
         edge.label = name
     return t
 
@@ -118,12 +118,13 @@ def wrap(node: Node, edge: Any = None) -> Any:
     storage = Storage(node, edge)
     if node.inputs:
         storage.depth = 1
-        _register(local.state, storage)
+        register(local.state, [storage])
     return make(tensor_class, storage, storage, None, node.shape, node.dtype)
 
 
-def _register(state: State, storage: Storage) -> None:
-    state.pending.append(ref(storage))
+def register(state: State, storages: list[Storage]) -> None:
+    """Storages got values that are pending."""
+    state.pending += map(ref, storages)
     if len(state.pending) >= state.limit:
         pending.sweep(state)
 

@@ -54,6 +54,7 @@ class State:
         "recorded",
         "rule",
         "step",
+        "tracing",
     )
 
     def __init__(self) -> None:
@@ -63,6 +64,7 @@ class State:
         self.forced = False  # ops are recorded as coming from the site of a gradient rule
         self.base: Place | None = None  # where the composed function that is running was called
         self.step = 0  # how many ops it has recorded
+        self.tracing = False  # what is recorded becomes the body of a Call
         self.capture: Any = None  # the recording of a compiled function that is going on
         self.eager = default_eager[0]
         self.pending: list[Any] = []  # weak references to Storages that may be pending

@@ -240,6 +240,19 @@ def fit(g: Any, shape: Shape, dtype: DType) -> Any:
     return g
 
 
+def deposit(grads: dict[Any, Any], edge: Any, g: Any) -> bool:
+    """Add `g` to the gradient of what `edge` made; whether it is the first."""
+    if edge.shape is not None:  # None: the call of a Function, which keeps its own gradients
+        g = fit(g, edge.shape, edge.dtype)
+    before = grads.get(edge)
+    if before is None:
+        grads[edge] = g
+        return True
+    if edge.shape is not None:
+        grads[edge] = before + g
+    return False
+
+
 def run(
     roots: list[tuple[Any, Any]],
     *,
@@ -265,16 +278,6 @@ def run(
     grads: dict[Any, Any] = {}
     heap: list[tuple[int, Any]] = []
 
-    def deposit(edge: Any, g: Any) -> None:
-        if edge.shape is not None:  # None: the call of a Function, which keeps its own gradients
-            g = fit(g, edge.shape, edge.dtype)
-        before = grads.get(edge)
-        if before is None:
-            grads[edge] = g
-            heapq.heappush(heap, (-edge.seq, edge))
-        elif edge.shape is not None:
-            grads[edge] = before + g
-
     before = state.rule, state.grad, state.forced
     forced = ir_site.swap(None)
     here = ir_site.here()
@@ -282,8 +285,8 @@ def run(
     state.rule, state.grad, state.forced = True, create, True
     try:
         for edge, g in roots:
-            if wanted is None or edge in wanted:
-                deposit(edge, g)
+            if (wanted is None or edge in wanted) and deposit(grads, edge, g):
+                heapq.heappush(heap, (-edge.seq, edge))
         while heap:
             edge = heapq.heappop(heap)[1]
             g = grads.pop(edge)
@@ -309,10 +312,11 @@ def run(
             if state.eager and not create:
                 flush([n for n in out if n is not None])
             for into, g in zip(edge.inputs, out, strict=False):
-                if into is not None and g is not None:
-                    into = into.inner(recorded) if into.opens else into
-                    if wanted is None or into in wanted:
-                        deposit(into, g)
+                if into is None or g is None:
+                    continue
+                into = into.inner(recorded) if into.opens else into
+                if (wanted is None or into in wanted) and deposit(grads, into, g):
+                    heapq.heappush(heap, (-into.seq, into))
     finally:
         state.rule, state.grad, state.forced = before
         ir_site.swap(forced)

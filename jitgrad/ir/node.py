@@ -93,10 +93,10 @@ class Node:
         return as_strided(flat[self.offset :], self.shape, steps)
 
 
-def walk(roots: Iterable[Node], *, pending_only: bool = True) -> list[Node]:
-    """Nodes below `roots`, each after its inputs, without recursion.
+def walk(roots: Iterable[Node]) -> list[Node]:
+    """Nodes below `roots`, each after its inputs, without recursion; Calls are expanded.
 
-    With `pending_only` realised nodes are leaves of the walk and are listed too.
+    Realised nodes are leaves of the walk and are listed too.
     """
     order: list[Node] = []
     seen: set[int] = set()
@@ -105,12 +105,16 @@ def walk(roots: Iterable[Node], *, pending_only: bool = True) -> list[Node]:
         if id(root) in seen:
             continue
         seen.add(id(root))
+        if root.op.kind == "call":
+            root.attrs[0].expand()
         stack.append((root, iter(root.inputs)))
         while stack:
             node, rest = stack[-1]
             for child in rest:
                 if id(child) not in seen:
                     seen.add(id(child))
+                    if child.op.kind == "call":
+                        child.attrs[0].expand()
                     if child.inputs:
                         stack.append((child, iter(child.inputs)))
                         break

@@ -92,7 +92,7 @@ def again(sight: recall.Sight) -> bool:
     if known is None:
         return False
     known.program.used = next(_clock)
-    known.run(sight.nodes)
+    known.run(sight)
     return True
 
 

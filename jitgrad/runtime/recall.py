@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from jitgrad.ir.apply import realise
+from jitgrad.ir.call import PART, Call
 from jitgrad.ir.node import Node, skeleton, walk
-from jitgrad.ir.op import OPS
+from jitgrad.ir.op import OPS, Op
 from jitgrad.runtime import switches, threads, trace
 from jitgrad.runtime.errors import raise_failure
 from jitgrad.runtime.pool import alloc
@@ -34,31 +35,41 @@ _plans: OrderedDict[Any, Recalled] = OrderedDict()
 
 
 class Sight:
-    """A pending graph as it was recorded: its nodes, each once, and a key in which they stand by
-    number."""
+    """A pending graph as it was recorded: nodes and Calls, each once, and a key in which they stand
+    by number. `ops` are those of the nodes at that time, `needed` the Calls of which backward will
+    read values, `inside` the nodes that each Call is expanded to, if it is.
+    """
 
-    __slots__ = ("key", "nodes")
+    __slots__ = ("calls", "inside", "key", "needed", "nodes", "ops")
 
-    def __init__(self, key: tuple[Any, ...], nodes: list[Node]) -> None:
-        self.key = key
+    def __init__(self, nodes: list[Node], calls: list[Call]) -> None:
         self.nodes = nodes
+        self.calls = calls
+        self.ops: list[Op] = []
+        self.needed: list[int] = []
+        self.inside: list[list[Node]] = []
+        self.key: tuple[Any, ...] = ()
 
 
 def look(roots: list[Node], held: set[int]) -> Sight | None:
     """The graph below `roots`, which are distinct and pending; `held` has ids of nodes that the
-    user holds. None where something beside the graph decides what is computed: a live tape that
-    will read results in between, a write that may happen in place, or a debugging switch.
+    user holds. None where something beside the graph decides what is computed: a write that may
+    happen in place, or a debugging switch.
     """
     if switches.debug() or switches.check() or trace.launch() is not None:
         return None
     nodes = list(roots)
+    calls: list[Call] = []
     number = {id(node): i for i, node in enumerate(nodes)}
-    key: list[Any] = [len(nodes), switches.jit(), switches.fuse()]
+    known: dict[int, int] = {}  # Call -> its number
+    first = len(nodes)
+    key: list[Any] = [first, switches.jit(), switches.fuse()]
     add = key.append
+    sight = Sight(nodes, calls)
+    at_first = sight.ops.append
     for node in nodes:  # which grows
         op = node.op
-        if len(nodes) > NODES:
-            return None
+        at_first(op)
         if op is _BUFFER:
             add(node.shape)
             add(node.dtype)
@@ -67,7 +78,25 @@ def look(roots: list[Node], held: set[int]) -> Sight | None:
             continue
         add(op)
         inputs = node.inputs
-        if not inputs:
+        if op is PART:
+            call, place = node.attrs
+            add(place)
+            at = known.get(id(call))
+            if at is None:
+                at = known[id(call)] = len(calls)
+                calls.append(call)
+                call.seen = []
+                sight.inside.append(call.seen)
+                add(call.body)
+                if call.needed:
+                    sight.needed.append(at)
+                    add(True)
+                if len(call.parts) > 1:
+                    _parts(call, nodes, number, held, add)
+            else:
+                inputs = ()
+            add(at)
+        elif not inputs:
             add(_source(node))
         elif op is _SLICE:
             add(node.attrs[1:])
@@ -75,17 +104,40 @@ def look(roots: list[Node], held: set[int]) -> Sight | None:
             return None
         elif node.attrs:
             add(node.attrs)
-        if node.keepers and _needed(node):
-            return None
-        if id(node) in held and (op.cost == "keep" or not inputs):
-            add(True)
+        if len(sight.ops) > first:  # what is asked for is computed anyway
+            if id(node) in held:
+                add("held")
+            if node.keepers and _needed(node):
+                add("needed")
         for x in inputs:
             at = number.get(id(x))
             if at is None:
                 at = number[id(x)] = len(nodes)
                 nodes.append(x)
             add(at)
-    return Sight(tuple(key), nodes)
+        if len(nodes) > NODES:
+            return None
+    sight.key = tuple(key)
+    return sight
+
+
+def _parts(call: Call, nodes: list[Node], number: dict[int, int], held: set[int], add: Any) -> None:
+    """Add those results of a Call that are there already, or that will be kept."""
+    for place, weak in call.parts.items():
+        node = weak()
+        if node is None:
+            continue
+        if node.op is _BUFFER or id(node) in held or (node.keepers and _needed(node)):
+            at = number.get(id(node))
+            if at is None:
+                at = number[id(node)] = len(nodes)
+                nodes.append(node)
+            add((place, at))
+
+
+def _was(sight: Sight, at: Any, op: Op) -> bool:
+    """Whether a node of the graph, by its place, was a plain one of `op`."""
+    return type(at) is int and sight.ops[at] is op
 
 
 def _source(node: Node) -> Any:
@@ -119,8 +171,7 @@ def known(sight: Sight) -> Recalled | None:
 
 def remember(sight: Sight, snap: Any, program: Any, plan: Any) -> None:
     """The graph was computed by `plan`: so will be others that look like it."""
-    number = {id(node): i for i, node in enumerate(sight.nodes)}
-    _plans[sight.key] = Recalled(number, snap, program, plan)
+    _plans[sight.key] = Recalled(sight, snap, program, plan)
     if len(_plans) > PLANS:
         _plans.popitem(last=False)
 
@@ -132,21 +183,32 @@ def forget(program: Any = None) -> None:
 
 
 class Recalled:
-    """A bound plan, and where in a graph that looks alike its memory and numbers are."""
+    """A bound plan, and where in a graph that looks alike its memory and numbers are.
+
+    A place is the number of a node, or (number of a Call, position).
+    """
 
     __slots__ = (
-        "at", "draws", "live", "moving", "nodes", "offsets", "outputs", "places", "plan", "program",
-        "read", "scalars", "sites",
+        "at", "draws", "kept", "live", "moving", "nodes", "offsets", "outputs", "places", "plan",
+        "program", "read", "scalars", "sites",
     )  # fmt: skip
 
-    def __init__(self, number: dict[int, int], snap: Any, program: Any, plan: Any) -> None:
-        def found(i: int) -> int:
+    def __init__(self, sight: Sight, snap: Any, program: Any, plan: Any) -> None:
+        number: dict[int, Any] = {
+            id(node): (c, at)
+            for c, nodes in enumerate(sight.inside)
+            for at, node in enumerate(nodes)
+        }
+        number.update({id(node): i for i, node in enumerate(sight.nodes)})
+
+        def found(i: int) -> Any:
             return number[id(snap.nodes[i])]
 
         self.program = program
         self.plan = plan
         self.nodes = len(snap.nodes)
         self.outputs = [found(i) for i in snap.outputs]
+        self.kept = {at[0] for at in self.outputs if type(at) is tuple}  # Calls with results inside
         # Words to patch: the address of a leaf, of a result or of the arena, and an offset.
         self.read = list(dict.fromkeys([found(i) for _, i, _ in plan.leaves]))
         leaf = {at: k for k, at in enumerate(self.read)}
@@ -159,20 +221,23 @@ class Recalled:
         first = {"leaf": 0, "out": len(leaves), "temp": len(leaves) + len(outs)}
         self.moving = [(first[where] + row, *rest) for where, row, *rest in plan.sliced]
         self.sites = skeleton(snap.nodes) if self.moving else []
-        self.live = [(i, found(i)) for i, site in enumerate(self.sites) if site.op is _SLICE]
-        self.scalars = []
-        for word, i in plan.scalars:
-            dtype = snap.nodes[i].dtype
-            self.scalars.append((plan.typed[dtype.suffix], word * (8 // dtype.itemsize), found(i)))
+        self.live = [
+            (i, number[id(node)])
+            for i, node in enumerate(snap.nodes if self.moving else ())
+            if node.op is _SLICE and _was(sight, number.get(id(node)), _SLICE)
+        ]
+        self.scalars = [
+            _Scalar(sight, plan, word, snap.nodes[i], number) for word, i in plan.scalars
+        ]
         self.draws = [(word, found(i), k) for word, i, k in plan.slots]
 
-    def run(self, nodes: list[Node]) -> None:
-        """Compute the graph of `nodes`.
+    def run(self, sight: Sight) -> None:
+        """Compute a graph that looks alike.
 
         Raises:
             IndexError: as `flush`; nothing else is harmed.
         """
-        plan = self.plan
+        plan, nodes = self.plan, sight.nodes
         with threads.execution_lock:
             outs = [alloc(n) for n in plan.output_bytes]
             places = [nodes[i].data.ptr for i in self.read]
@@ -185,13 +250,17 @@ class Recalled:
             plan.words[self.at] = np.array(places, np.int64)[self.places] + self.offsets
             if self.scalars:
                 with np.errstate(over="ignore"):  # 1e300 is inf in float32
-                    for typed, word, i in self.scalars:
-                        typed[word] = nodes[i].data
+                    for scalar in self.scalars:
+                        scalar.put(sight)
             for word, i, k in self.draws:
                 plan.words[word] = np.int64(np.uint64(nodes[i].attrs[k] & _WORD))
             failure = plan.program.run()
         counts.add(plan, self.program.kernels, self.nodes)
-        roots = [nodes[i] for i in self.outputs]
+        for i in {*sight.needed, *self.kept}:
+            sight.calls[i].expand()
+        roots = [
+            nodes[at] if type(at) is int else sight.inside[at[0]][at[1]] for at in self.outputs
+        ]
         if failure is not None:
             raise_failure(failure, plan.schedule, walk(roots))
         for node, buffer in zip(roots, outs, strict=True):
@@ -206,3 +275,28 @@ class Recalled:
         for row, access, itemsize, start in self.moving:
             self.offsets[row] = start + plan.view(access)[2] * itemsize
         plan.nodes = []
+
+
+class _Scalar:
+    """A word that is a number: of a node, of a Call, or one that is the same each time."""
+
+    __slots__ = ("at", "number", "typed", "value", "word")
+
+    def __init__(self, sight: Sight, plan: Any, word: int, node: Node, number: Any) -> None:
+        self.typed = plan.typed[node.dtype.suffix]
+        self.word = word * (8 // node.dtype.itemsize)
+        at = number.get(id(node))
+        self.at = at if _was(sight, at, _SCALAR) else None
+        self.number = at if type(at) is tuple and at[1] in sight.calls[at[0]].numbers else None
+        self.value = node.data
+
+    def put(self, sight: Sight) -> None:
+        """Write the number of this time."""
+        if self.at is not None:
+            value = sight.nodes[self.at].data
+        elif self.number is not None:
+            call, at = self.number
+            value = sight.calls[call].numbers[at]
+        else:
+            value = self.value
+        self.typed[self.word] = value

@@ -2,13 +2,14 @@
 
 import pytest
 
-from jitgrad.runtime import flush
+from jitgrad.runtime import flush, misses
 from jitgrad.runtime.stats import counts
 
 
 @pytest.fixture(autouse=True)
 def _fresh():
     flush.forget()
+    misses._forms.clear()
     counts.recompiles.clear()  # else the list may be at its limit, and drop one for each it gains
     yield
     flush.forget()

@@ -1,0 +1,348 @@
+"""A composed function as a Call: recorded once per signature, from then on one record a use.
+
+The function runs on stand-ins for its arguments; what it recorded becomes a Body, and what backward
+records through it another one. The use of it has one Edge, whatever the mode: gradients that an
+argument gets from several places inside are added up before they leave it.
+Entry: `Recorded(...)` (one signature), `Recorded.use`. Imports: the recorder, the tape, ir.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from weakref import ref
+
+from jitgrad.frontend.record import Base, finished, wrap
+from jitgrad.frontend.state import State, local, place
+from jitgrad.frontend.tape import Box, Edge, Leaf, deposit, passing
+from jitgrad.ir import site as ir_site
+from jitgrad.ir.call import HOLE, Body, Call
+from jitgrad.ir.node import Node, walk
+
+_NOWHERE = ("", 0, "")
+_DRAWS = frozenset(["uniform", "normal", "random_bits"])
+
+
+def hole(shape: Any, dtype: Any) -> Node:
+    """A node in the place of one that a Call will be given."""
+    return Node(HOLE, (), (), shape, dtype, "cpu", _NOWHERE)
+
+
+@contextmanager
+def tracing(state: State, rule: bool) -> Iterator[None]:
+    """Inside, what is recorded belongs to a Body: nothing is computed, drawn or captured."""
+    names = ("tracing", "rule", "forced", "capture", "eager", "base", "pending", "limit")
+    before = [getattr(state, name) for name in names]
+    site = ir_site.swap(_NOWHERE)
+    state.tracing, state.rule, state.forced, state.capture = True, rule, True, None
+    state.eager, state.base, state.pending = False, None, []
+    try:
+        yield
+    finally:
+        for name, value in zip(names, before, strict=True):
+            setattr(state, name, value)
+        ir_site.swap(site)
+
+
+class Gradient:
+    """What backward records through a use: a Body over the gradient of the result and some of the
+    values of the forward Body (`reads`: their positions). `results` has, for each argument, the
+    position of its gradient, or None.
+    """
+
+    __slots__ = ("body", "reads", "results")
+
+    def __init__(self, body: Body, reads: tuple[int, ...], results: list[int | None]) -> None:
+        self.body = body
+        self.reads = reads
+        self.results = results
+
+
+class Recorded:
+    """A composed function under one signature.
+
+    `outs` has for each result ("value", its position) or ("argument", which is handed back);
+    `single` tells that there is one result, not a tuple. `saved` are the positions of values that
+    backward may read; without `gradient` there is nothing to differentiate.
+    """
+
+    __slots__ = (
+        "body", "edges", "frees", "gradient", "label", "leaves", "outs", "places", "root", "saved",
+        "single",
+    )  # fmt: skip
+
+    body: Body
+    edges: list[Edge]  # those recorded inside, oldest first
+    frees: bool  # whether a second backward would miss something
+    gradient: Gradient | None
+    label: str
+    leaves: list[Leaf | None]  # of the stand-ins
+    outs: list[tuple[str, int]]
+    places: dict[int, int]  # id of a node recorded inside -> position
+    root: int  # position of the result that can be differentiated
+    saved: tuple[int, ...]
+    single: bool
+
+    def use(self, tensors: list[Any], state: State) -> Any:
+        """The results of the function for `tensors`, its Tensor arguments in order."""
+        here = None if state.forced else place(state)
+        site = ir_site.here() if here is None else here.site
+        nodes: list[Node] = []
+        edges: list[Any] = []
+        depth = 1
+        for t in tensors:
+            storage = t._storage
+            if t._view is None and storage.node is not None and state.capture is None:
+                node, history = storage.node, t._track.edge
+            else:
+                node, history = t._pair(state)
+            if node.inputs and storage.depth >= depth:
+                depth = storage.depth + 1
+            nodes.append(node)
+            edges.append(history)
+        call = Call(self.body, tuple(nodes), site)
+        edge: Any = None
+        if self.gradient is not None:
+            shape, dtype, _ = self.body.facts[self.root]
+            edge = CallEdge(self.label, None, tuple(edges), (), shape, dtype, site)
+            edge.recorded, edge.root = self, None
+            if self.saved:
+                _save(edge, call, nodes)
+            if state.capture is not None:  # which looks at histories Edge by Edge
+                edge = edge.inner(True)
+        if self.single:
+            kind, at = self.outs[0]
+            if kind == "argument":
+                return tensors[at]
+            return finished(state, here, call.part(at), edge, depth)
+        out: list[Any] = []
+        # All parts before the first is computed, which expands the Call in eager mode.
+        parts = [call.part(at) if kind == "value" else None for kind, at in self.outs]
+        for part, (_, at) in zip(parts, self.outs, strict=True):
+            if part is None:
+                out.append(tensors[at])
+            else:
+                out.append(finished(state, here, part, edge if at == self.root else None, depth))
+                here = None
+        return tuple(out)
+
+
+def _save(edge: CallEdge, call: Call, nodes: list[Node]) -> None:
+    recorded = edge.recorded
+    edge.saved = call
+    edge.frees = recorded.frees
+    call.edge = weak = ref(edge)
+    call.saved = recorded.saved
+    for at in recorded.saved:
+        if at >= len(nodes):
+            break
+        node = nodes[at]
+        if node.inputs:
+            if node.keepers is None:
+                node.keepers = []
+            node.keepers.append(weak)
+
+
+class CallEdge(Edge):
+    """The Edge of one use of a composed function; `saved` is its Call.
+
+    Where its gradient is itself recorded, Edges like those that were recorded inside stand for it,
+    and ever after: `root` is the last of them.
+    """
+
+    __slots__ = ("recorded", "root")
+    opens = True
+    recorded: Recorded
+    root: Edge | None
+
+    def backward(self, g: Any, create: bool) -> Any:
+        gradient: Any = self.recorded.gradient
+        inputs = (g, *[self.saved.part(at) for at in gradient.reads])
+        call = Call(gradient.body, inputs, ir_site.here())
+        return tuple([None if at is None else call.part(at) for at in gradient.results])
+
+    def inner(self, recorded: bool) -> Edge:
+        """The Edge that stands for this one."""
+        if self.root is None:
+            if not recorded or self.saved is None:
+                return self
+            edges = self._edges()
+            for i, edge in enumerate(edges, 1):  # in this one's place among all others
+                edge.seq = self.seq - 1 + i / len(edges)  # type: ignore[assignment]
+            self.root = edges[-1]
+            if self.saved:
+                self.saved.edge, self.saved = None, ()
+        self.root.hooks = self.hooks
+        return self.root
+
+    def _edges(self) -> list[Edge]:
+        """Edges over the values of this use, oldest first: a gate for each argument, where its
+        gradients meet before they leave, the last argument's first, then those inside."""
+        recorded, call = self.recorded, self.saved
+        file, line, _ = self.site
+        twins: dict[Any, Any] = {None: None}
+        for leaf, outer in reversed(list(zip(recorded.leaves, self.inputs, strict=True))):
+            if leaf is not None:
+                twins[leaf] = passing(outer, leaf.shape, leaf.dtype)
+        for edge in recorded.edges:
+            inputs = tuple([twins[x] for x in edge.inputs])
+            site = (file, line, edge.site[2])
+            twin = Edge(edge.label, edge.rule, inputs, edge.attrs, edge.shape, edge.dtype, site)
+            twin.frees = edge.frees
+            twin.saved = tuple(
+                [
+                    call.part(recorded.places[id(x)]) if isinstance(x, Node) else x
+                    for x in edge.saved
+                ]
+            )
+            for node in twin.saved:
+                if isinstance(node, Node) and node.inputs:
+                    node.keepers = [*(node.keepers or ()), ref(twin)]
+            twins[edge] = twin
+        edges = [edge for edge in twins.values() if edge is not None]
+        edges[-1].label = self.label
+        return edges
+
+
+def through(edges: list[Any], g: Node) -> dict[Any, Any]:
+    """Walk backward from the last of `edges`, which are all there are, oldest first: the gradients
+    by Edge of those that none of them made."""
+    grads: dict[Any, Any] = {edges[-1]: g}
+    for edge in reversed(edges):
+        if edge not in grads:
+            continue
+        file, line, _ = edge.site
+        ir_site.swap((file, line, f"grad of {edge.label}"))
+        out = edge.backward(grads.pop(edge), False)
+        for into, x in zip(edge.inputs, out if type(out) is tuple else (out,), strict=False):
+            if into is not None and x is not None:
+                deposit(grads, into, x)
+    return grads
+
+
+# ---- recording one
+
+
+def record(
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], label: str, rule: bool
+) -> Recorded | None:
+    """Run `fn` on stand-ins for its Tensor arguments; None if a use of it is no Call: what it
+    returns is a view of an argument, say, or several results with gradients."""
+    state = local.state
+    holes: list[Node] = []
+    leaves: list[Leaf | None] = []
+    stand_ins: list[Any] = []
+
+    def stand_in(x: Any) -> Any:
+        if not isinstance(x, Base):
+            return x
+        leaf = None
+        if state.grad and x._edge() is not None:
+            leaf = Leaf(x._shape, x._dtype, Box())
+        holes.append(hole(x._shape, x._dtype))
+        leaves.append(leaf)
+        stand_ins.append(wrap(holes[-1], leaf))
+        return stand_ins[-1]
+
+    with tracing(state, rule):
+        args = tuple([stand_in(a) for a in args])
+        out = fn(*args, **{name: stand_in(a) for name, a in kwargs.items()})
+        made = Recorded()
+        made.single = not isinstance(out, tuple)
+        results = [out] if made.single else list(out)
+        made.outs, nodes, roots = [], [], []
+        for x in results:
+            at = next((i for i, other in enumerate(stand_ins) if other is x), None)
+            if at is not None:
+                made.outs.append(("argument", at))
+                continue
+            node = x._storage.node if isinstance(x, Base) and x._view is None else None
+            if node is None or node.op is HOLE:
+                return None
+            nodes.append(node)
+            made.outs.append(("value", 0))
+            if x._track.edge is not None:
+                roots.append((node, x._track.edge))
+        order = [node for node in walk(nodes) if node.op is not HOLE]
+        if len(roots) > 1 or not nodes or any(node.realised for node in order):
+            return None
+        assert not any(node.op.name in _DRAWS for node in order), "draws are arguments"
+        made.body = Body(label or fn.__name__, holes, order)
+        made.places = {id(node): i for i, node in enumerate([*holes, *order])}
+        values = iter(nodes)
+        made.outs = [(k, made.places[id(next(values))]) if k == "value" else (k, i)
+                     for k, i in made.outs]  # fmt: skip
+        made.leaves, made.label, made.gradient, made.saved = leaves, label, None, ()
+        made.frees, made.root, made.edges = False, -1, []
+        if roots:
+            return _differentiated(made, *roots[0], order)
+    return made
+
+
+def _differentiated(made: Recorded, y: Node, root: Any, order: list[Node]) -> Recorded | None:
+    """Add what backward records; None if there is history of some other kind inside."""
+    edges = _inside(root, made.leaves)
+    if edges is None:
+        return None
+    made.edges, made.root = edges, made.places[id(y)]
+    made.label = root.label = made.label or root.label
+    constant = _constants(order)
+    saved = {id(x): x for e in edges for x in e.saved if isinstance(x, Node)}
+    made.saved = tuple(sorted([made.places[i] for i in saved]))
+    made.frees = any(i not in constant for i in saved)
+    state = local.state
+    state.rule, state.grad, before = True, False, state.grad
+    try:
+        g = hole(y.shape, y.dtype)
+        found = through(edges, g)
+    finally:
+        state.grad = before
+    results = [None if leaf is None else found.get(leaf) for leaf in made.leaves]
+    wanted = [x for x in results if x is not None]
+    below = walk(wanted)
+    needed = set(map(id, wanted))
+    reads, nodes = [], []
+    for node in reversed(below):
+        if id(node) not in needed or node is g:
+            continue
+        at = made.places.get(id(node))
+        if at is not None:
+            reads.append(node)
+        else:
+            nodes.append(node)
+            needed.update(map(id, node.inputs))
+    reads.sort(key=lambda node: made.places[id(node)])
+    nodes.reverse()
+    body = Body(f"grad of {made.label}", [g, *reads], nodes)
+    place = {id(node): i for i, node in enumerate([g, *reads, *nodes])}
+    made.gradient = Gradient(
+        body,
+        tuple([made.places[id(node)] for node in reads]),
+        [None if x is None else place[id(x)] for x in results],
+    )
+    made.saved = tuple(sorted({*made.saved, *made.gradient.reads}))
+    return made
+
+
+def _inside(root: Any, leaves: list[Leaf | None]) -> list[Edge] | None:
+    """The Edges from `root` to the leaves, oldest first."""
+    known, found, stack = set(leaves), {root}, [root]
+    while stack:
+        edge = stack.pop()
+        if type(edge) is not Edge:
+            return None
+        for x in edge.inputs:
+            if x is not None and x not in found and x not in known:
+                found.add(x)
+                stack.append(x)
+    return sorted(found, key=lambda edge: edge.seq)
+
+
+def _constants(order: list[Node]) -> set[int]:
+    """The ids of nodes that no argument has a part in."""
+    out: set[int] = set()
+    for node in order:
+        if all(id(x) in out for x in node.inputs) and node.op is not HOLE:
+            out.add(id(node))
+    return out
