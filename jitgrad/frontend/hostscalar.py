@@ -65,6 +65,11 @@ def host(fn: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
     if not all(isinstance(value, (int, float)) for value in event.values):
         capture.fail("a setting of the optimizer is a tensor")
         return event.values
+    return numbered(event)
+
+
+def numbered(event: Event) -> tuple[HostFloat, ...]:
+    """The values of an event, each of which knows its place among them."""
     return tuple([_float(v, event, i) for i, v in enumerate(event.values)])
 
 

@@ -4,8 +4,9 @@ A step has two parts. `_tick` counts and gives every Python number that the step
 subclass's `_numbers(group, step)`; a replay of a compiled step runs it alone. `_update(...)` then
 records elementwise operations on one parameter, with those numbers as they are: they reach the
 kernel as run-time arguments, so a new learning rate compiles nothing. Every parameter gets the same
-sequence of operations, so the compiler makes one step of many segments of them. `step` ends with a
-flush of everything pending; so does the constructor, for which every step has the same form.
+sequence of operations, so the compiler makes one step of many segments of them; all of them
+together are one Call, recorded once. `step` ends with a flush of everything pending; so does the
+constructor, for which every step has the same form.
 """
 
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ import numpy as np
 import jitgrad as jg
 from jitgrad.frontend import flush_all, undo
 from jitgrad.frontend.hostscalar import host, refuse, watch
+from jitgrad.frontend.updates import Updates
 from jitgrad.optim.param_group import ParamGroup
 from jitgrad.optim.state import StateDict
 
@@ -46,6 +48,7 @@ class Optimizer(StateDict):
             )
         self.defaults = defaults
         self._steps = 0  # taken by this object
+        self._updates = Updates(type(self).__name__)
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -129,12 +132,7 @@ class Optimizer(StateDict):
         watch(self)
         with jg.no_grad():
             work = self._work()
-            flat = host(lambda: self._tick(work))
-            count = len(flat) // max(len(work), 1)
-            for k, (param, i) in enumerate(work):
-                group, numbers = self.param_groups[i], flat[k * count : (k + 1) * count]
-                grad = -param.grad if group["maximize"] else param.grad
-                self._update(param, grad, self.state[param], group, numbers)
+            self._record(work, host(lambda: self._tick(work)))
         for hook in list(self._step_post_hooks.values()):
             hook(self, args, kwargs)
         try:
@@ -143,6 +141,33 @@ class Optimizer(StateDict):
             self._undo(work)
             raise
         return loss
+
+    def _record(self, work, numbers):
+        """Record the updates of all parameters: as one Call, unless their order matters."""
+        tensors, names = [], []
+        for param, _ in work:
+            own = {k: v for k, v in self.state[param].items() if isinstance(v, jg.Tensor)}
+            tensors += (param, param.grad, *own.values())
+            names.append(tuple(own))
+
+        def update(tensors, numbers):
+            rest, count = iter(tensors), len(numbers) // len(work)
+            for k, ((param, i), keys) in enumerate(zip(work, names, strict=True)):
+                given, grad = next(rest), next(rest)
+                own = dict(zip(keys, rest, strict=False))
+                state, group = self.state[param], self.param_groups[i]
+                self._update(
+                    given,
+                    -grad if group["maximize"] else grad,
+                    state if given is param else state | own,
+                    group,
+                    numbers[k * count : (k + 1) * count],
+                )
+
+        switches = [bool(g[key]) for g in self.param_groups for key in self._switches]
+        form = (*switches, *[i for _, i in work], *names)
+        if work and not self._updates.record(update, form, tensors, numbers):
+            update(tensors, numbers)
 
     def _undo(self, work):
         """Take back a step that could not be computed, all of it."""
@@ -214,7 +239,14 @@ class Optimizer(StateDict):
     def __deepcopy__(self, memo):
         copy = type(self).__new__(type(self))
         memo[id(self)] = copy
-        copy.__dict__.update({key: deepcopy(value, memo) for key, value in self.__dict__.items()})
+        copy.__dict__.update(
+            {
+                key: deepcopy(value, memo)
+                for key, value in self.__dict__.items()
+                if key != "_updates"
+            }
+        )
+        copy._updates = Updates(type(self).__name__)
         return copy
 
 

@@ -4,6 +4,7 @@ import math
 import warnings
 
 import jitgrad as jg
+from jitgrad.frontend import as_call
 
 
 def _inplace(input, result, inplace):
@@ -32,7 +33,12 @@ def leaky_relu(input, negative_slope=0.01, inplace=False):
     >>> leaky_relu(jg.tensor([-1.0, 2.0]), 0.5).tolist()
     [-0.5, 2.0]
     """
-    return _inplace(input, jg.where(input > 0, input, input * negative_slope), inplace)
+    return _inplace(input, _leaky_relu(input, negative_slope), inplace)
+
+
+@as_call("leaky_relu")
+def _leaky_relu(input, negative_slope):
+    return jg.where(input > 0, input, input * negative_slope)
 
 
 def elu(input, alpha=1.0, inplace=False):
@@ -42,9 +48,13 @@ def elu(input, alpha=1.0, inplace=False):
     >>> elu(jg.tensor([0.0, 2.0])).tolist()
     [0.0, 2.0]
     """
+    return _inplace(input, _elu(input, alpha), inplace)
+
+
+@as_call("elu")
+def _elu(input, alpha):
     # The clamp keeps exp from overflowing where the other branch is taken: its gradient is 0 there.
-    below = input.clamp(max=0).expm1() * alpha
-    return _inplace(input, jg.where(input > 0, input, below), inplace)
+    return jg.where(input > 0, input, input.clamp(max=0).expm1() * alpha)
 
 
 def silu(input, inplace=False):
@@ -54,9 +64,15 @@ def silu(input, inplace=False):
     >>> silu(jg.zeros(1)).tolist()
     [0.0]
     """
-    return _inplace(input, input * input.sigmoid(), inplace)
+    return _inplace(input, _silu(input), inplace)
 
 
+@as_call("silu")
+def _silu(input):
+    return input * input.sigmoid()
+
+
+@as_call("softplus")
 def softplus(input, beta=1.0, threshold=20.0):
     """log(1 + exp(beta x)) / beta; x itself where beta x > threshold.
 
@@ -89,6 +105,7 @@ def sigmoid(input):
     return input.sigmoid()
 
 
+@as_call("gelu")
 def gelu(input, approximate="none"):
     """x * cdf(x) of the normal distribution; "tanh": by a formula with tanh instead of erf.
 

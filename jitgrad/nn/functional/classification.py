@@ -5,7 +5,7 @@ other sums over the classes, and the gradient needs no scatter.
 """
 
 import jitgrad as jg
-from jitgrad.frontend import composed, slot
+from jitgrad.frontend import as_call, composed, slot
 from jitgrad.nn.functional._index import checked
 from jitgrad.nn.functional._reduction import check, legacy, reduce
 
@@ -28,6 +28,11 @@ def nll_loss(
     2.5
     """
     reduction = legacy(size_average, reduce, reduction)
+    return _nll_loss(input, target, weight, ignore_index, reduction)
+
+
+@as_call("nll_loss")
+def _nll_loss(input, target, weight, ignore_index, reduction):
     check(reduction)
     picked, factor = _pick(input, target, weight, ignore_index)
     return _weighted(-picked, factor, reduction)
@@ -53,6 +58,11 @@ def cross_entropy(
     1.3863
     """
     reduction = legacy(size_average, reduce, reduction)
+    return _cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+
+
+@as_call("nll_loss")
+def _cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing):
     check(reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")

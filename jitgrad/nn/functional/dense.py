@@ -1,6 +1,7 @@
 """`linear` and `dropout`."""
 
 import jitgrad as jg
+from jitgrad.frontend import as_call
 
 
 def linear(input, weight, bias=None):
@@ -10,6 +11,11 @@ def linear(input, weight, bias=None):
     >>> linear(jg.ones(1, 3), jg.ones(2, 3), jg.ones(2)).tolist()
     [[4.0, 4.0]]
     """
+    return _linear(input, weight, bias)
+
+
+@as_call()
+def _linear(input, weight, bias):
     if weight.ndim == 2 and input.shape[-1:] != weight.shape[1:]:
         raise RuntimeError(
             f"linear: an input of shape {tuple(input.shape)} does not end in the "
@@ -32,5 +38,10 @@ def dropout(input, p=0.5, training=True, inplace=False):
         return input
     keep = jg.rand_like(input) >= p  # numbers in [0, 1): all pass for p = 0, none for p = 1
     scale = 0.0 if p == 1 else 1.0 / (1.0 - p)
-    output = input * (keep.to(input.dtype) * scale)
+    output = _scaled(input, keep, scale)
     return input.copy_(output) if inplace else output
+
+
+@as_call("mul")
+def _scaled(input, keep, scale):
+    return input * (keep.to(input.dtype) * scale)

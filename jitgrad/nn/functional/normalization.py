@@ -1,6 +1,7 @@
 """Normalisation functions over the last dimensions or by a norm."""
 
 import jitgrad as jg
+from jitgrad.frontend import as_call
 from jitgrad.nn.functional._standard import standardized
 
 
@@ -36,6 +37,11 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     >>> layer_norm(jg.tensor([[1.0, 3.0]]), (2,), eps=0.0).tolist()
     [[-1.0, 1.0]]
     """
+    return _layer_norm(input, tuple(normalized_shape), weight, bias, eps)
+
+
+@as_call("native_layer_norm")
+def _layer_norm(input, normalized_shape, weight, bias, eps):
     dims = _dims(input, normalized_shape)
     _same_shape("weight", weight, normalized_shape)
     _same_shape("bias", bias, normalized_shape)
@@ -51,6 +57,11 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     >>> rms_norm(jg.tensor([[3.0, 3.0]]), (2,), eps=0.0).tolist()
     [[1.0, 1.0]]
     """
+    return _rms_norm(input, tuple(normalized_shape), weight, eps)
+
+
+@as_call()
+def _rms_norm(input, normalized_shape, weight, eps):
     dims = _dims(input, normalized_shape)
     _same_shape("weight", weight, normalized_shape)
     eps = jg.finfo(input.dtype).eps if eps is None else eps
@@ -65,5 +76,10 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
     >>> normalize(jg.tensor([[0.0, 2.0]])).tolist()
     [[0.0, 1.0]]
     """
-    output = input / input.norm(p, dim, keepdim=True).clamp_min(eps)
+    output = _normalize(input, p, dim, eps)
     return output if out is None else out.copy_(output)
+
+
+@as_call("div")
+def _normalize(input, p, dim, eps):
+    return input / input.norm(p, dim, keepdim=True).clamp_min(eps)

@@ -3,12 +3,13 @@
 import warnings
 
 import jitgrad as jg
+from jitgrad.frontend import as_call
 from jitgrad.nn.functional._reduction import check, legacy
 from jitgrad.nn.functional._reduction import reduce as _reduce
 
 
-def _pair(input, target):
-    """Both broadcast, with PyTorch's warning where that changes a shape."""
+def _compare(input, target):
+    """PyTorch's warning where broadcasting changes a shape."""
     if tuple(target.shape) != tuple(input.shape):
         warnings.warn(
             f"Using a target size ({target.size()}) that is different to the input size "
@@ -16,7 +17,6 @@ def _pair(input, target):
             "Please ensure they have the same size.",
             stacklevel=3,
         )
-    return jg.broadcast_tensors(input, target)
 
 
 def _weigh(loss, input, weight, reduction):
@@ -38,7 +38,13 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
     5.0
     """
     reduction = legacy(size_average, reduce, reduction)
-    a, b = _pair(input, target)
+    _compare(input, target)
+    return _mse_loss(input, target, weight, reduction)
+
+
+@as_call("mse_loss")
+def _mse_loss(input, target, weight, reduction):
+    a, b = jg.broadcast_tensors(input, target)
     difference = a - b
     return _weigh(difference * difference, input, weight, reduction)
 
@@ -51,7 +57,13 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", wei
     2.0
     """
     reduction = legacy(size_average, reduce, reduction)
-    a, b = _pair(input, target)
+    _compare(input, target)
+    return _l1_loss(input, target, weight, reduction)
+
+
+@as_call("l1_loss")
+def _l1_loss(input, target, weight, reduction):
+    a, b = jg.broadcast_tensors(input, target)
     return _weigh((a - b).abs(), input, weight, reduction)
 
 
@@ -65,7 +77,13 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
     reduction = legacy(size_average, reduce, reduction)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    a, b = _pair(input, target)
+    _compare(input, target)
+    return _smooth_l1_loss(input, target, reduction, beta)
+
+
+@as_call("smooth_l1_loss")
+def _smooth_l1_loss(input, target, reduction, beta):
+    a, b = jg.broadcast_tensors(input, target)
     d = (a - b).abs()
     if beta > 0:
         d = jg.where(d < beta, d * d * 0.5 / beta, d - 0.5 * beta)
@@ -81,7 +99,13 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    a, b = _pair(input, target)
+    _compare(input, target)
+    return _huber_loss(input, target, reduction, delta, weight)
+
+
+@as_call("huber_loss")
+def _huber_loss(input, target, reduction, delta, weight):
+    a, b = jg.broadcast_tensors(input, target)
     d = (a - b).abs()
     loss = jg.where(d <= delta, d * d * 0.5, (d - 0.5 * delta) * delta)
     return _weigh(loss, input, weight, reduction)
@@ -102,6 +126,11 @@ def binary_cross_entropy(
             f"Using a target size ({target.size()}) that is different to the input size "
             f"({input.size()}) is deprecated. Please ensure they have the same size."
         )
+    return _binary_cross_entropy(input, target, weight, reduction)
+
+
+@as_call("binary_cross_entropy")
+def _binary_cross_entropy(input, target, weight, reduction):
     loss = -(target * _bounded_log(input) + (1 - target) * _bounded_log(1 - input))
     return _reduce(loss if weight is None else loss * weight, reduction)
 
@@ -133,6 +162,11 @@ def binary_cross_entropy_with_logits(
         raise ValueError(
             f"Target size ({target.size()}) must be the same as input size ({input.size()})"
         )
+    return _with_logits(input, target, weight, reduction, pos_weight)
+
+
+@as_call("binary_cross_entropy_with_logits")
+def _with_logits(input, target, weight, reduction, pos_weight):
     # log(1 + exp(-x)) in two branches that share their slope at 0, for any order of derivative.
     negative = input < 0
     folded = jg.where(negative, input, -input)
