@@ -303,6 +303,9 @@ class Lowering:
             return self.value(
                 "reduce", name, node.dtype, self.dims[i], reads, tuple(axes), i, mode="row"
             ), ()
+        outer = [a for a in axes if a < min(kept)]
+        if not arg and outer and axes == [*outer, *range(max(kept) + 1, rank)]:
+            return self.twice(i, node, outer, axes[len(outer) :]), ()
         turned = tuple(dims[a] for a in order)
         read = self.access((value, (*moves, ("permute", order, ("static", (order,))))), turned, i)
         out_dims = tuple(self.dims[i][a] for a in order)
@@ -318,6 +321,18 @@ class Lowering:
         )
         back = tuple(order.index(a) for a in range(rank))
         return out, (("permute", back, ("static", (back,))),)
+
+    def twice(self, i: int, node: Node, outer: list[int], inner: list[int]) -> Value:
+        """What is kept stands between what is reduced (the channels of images, say): rows first,
+        beside whatever else the kernel does there, then the few results."""
+        name, source = node.op.name, self.snap.inputs[i][0]
+        read = self.read(source, i)
+        dims = tuple(ONE if a in inner else c for a, c in enumerate(read.dims))
+        rows = self.value("reduce", name, node.dtype, dims, [read], tuple(inner), i, mode="row")
+        return self.value(
+            "reduce", name, node.dtype, self.dims[i], [Access(rows, (), dims)], tuple(outer), i,
+            mode="column",
+        )  # fmt: skip
 
     def nothing_to_reduce(self, i: int, node: Node) -> Value:
         source = self.snap.inputs[i][0]

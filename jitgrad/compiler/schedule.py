@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from jitgrad.compiler.again import again
 from jitgrad.compiler.emit import write
 from jitgrad.compiler.fuse import Fusion
 from jitgrad.compiler.groups import Group
@@ -98,11 +99,20 @@ def build(snap: Snapshot, fuse: bool = True, target: Target | None = None) -> Sc
     groups = fusion.run()
     stored = stored_values(fusion, groups)
     inline = {v for v in fusion.trivial if v not in fusion.of}
+    if fuse:
+        light = again(fusion, stored)
+        stored -= light
+        inline |= light
     steps: list[_Members] = []
+    behind: dict[Group, set[Group]] = {}  # of a group without a kernel: what it needs
     for g in groups:
+        needs = {p for v in g.values for p in fusion.needs(v)}
+        needs = needs.union(*(behind.get(p, ()) for p in needs))
+        if not leaves(g, stored):
+            behind[g] = needs
+            continue
         kernel = target.write(g, stored, inline)
         kernel.combine = kernel.combine or over_rows(g, groups)
-        needs = {p for v in g.values for p in fusion.needs(v)}
         add_step(steps, g, kernel, needs)
     order = [s for s, _, _ in steps]
     first, last = uses(order, graph.outputs)
@@ -112,9 +122,14 @@ def build(snap: Snapshot, fuse: bool = True, target: Target | None = None) -> Sc
     )  # fmt: skip
 
 
+def leaves(group: Group, stored: set[Value]) -> bool:
+    """Whether a group's kernel leaves anything in memory."""
+    return any(v in stored or v.store is not None for v in group.values)
+
+
 def over_rows(group: Group, groups: list[Group]) -> bool:
     """Whether a group only reduces the row numbers of some other kernel: a small step."""
-    return group.kind == "partial" and any(
+    return group.kind in ("partial", "column") and any(
         g.kind == "row" and g.domain[: g.split] == group.domain for g in groups
     )
 
