@@ -60,6 +60,7 @@ class Capture:
         self.abandoned = False
         self.groups: dict[int, tuple[Any, int]] = {}  # parameter groups and their versions
         self._state: State = local.state
+        self._eager = self._state.eager
 
     # ---- on and off
 
@@ -81,7 +82,7 @@ class Capture:
                 storage.node = _twin(storage.node)
         for i in self.pattern.batches:
             tensors[i] = self._stand_in(i, tensors[i])
-        self._eager, self._modes = state.eager, (state.grad, state.inference)
+        self._modes = state.grad, state.inference
         state.eager = False
         state.capture = self
         self.open = True

@@ -47,7 +47,7 @@ class History:
                 raise Unfit("a result rests on a history that no guard can find again")
             if type(edge) is Leaf:
                 raise Unfit("a result rests on a leaf that it makes")
-            if type(edge) is not Edge:
+            if not edge.fixed:
                 raise Unfit(f"the gradient of {edge.label} is Python")
             if edge.hooks:
                 raise Unfit("it puts a hook on the history of a result")
@@ -61,7 +61,11 @@ class History:
 
     def saved(self) -> list[Node]:
         """All nodes that gradient rules read."""
-        return [n for e in self.edges for n in e.saved or () if isinstance(n, Node)]
+        return [n for e in self.edges for n in e.held()]
+
+    def storages(self) -> list[Any]:
+        """All storages that its Edges keep alive."""
+        return [s for e in self.edges for s in e.storages()]
 
     def facts(self) -> list[Any]:
         """What two recordings must share."""

@@ -50,14 +50,11 @@ class Retrace:
         self._random = [table[id(n)] for n in nodes if id(n) in number]
         self._leaves = [table[id(n)] for n in self.leaves]
         self._g, self._grads = table[id(g)], [table[id(n)] for n in grads]
-        at = {id(e): i for i, e in enumerate([*history.outer, *history.edges])}
-        self._edges = [
-            ((e.label, e.rule, e.attrs, e.shape, e.dtype, e.site, e.frees),
-             [None if x is None else at[id(x)] for x in e.inputs],
-             [table[id(x)] if isinstance(x, Node) else x for x in e.saved])
-            for e in history.edges
-        ]  # fmt: skip
-        self.roots = [at[id(e)] for e in history.roots]
+        # The tape itself, over the graph without memory; where it ends, leaves stand for others.
+        self._ends = [Leaf(e.shape, e.dtype, None) for e in history.outer]  # type: ignore[arg-type]
+        links: dict[int, Any] = {id(e): x for e, x in zip(history.outer, self._ends, strict=True)}
+        self._edges = _over(history.edges, table, links)
+        self.roots = [links[id(e)] for e in history.roots]
         self._gradient: Gradient | None = None
 
     def forget(self) -> None:
@@ -67,16 +64,9 @@ class Retrace:
     def edges(self, values: Values, draws: Draws, outer: tuple[Any, ...]) -> list[Any]:
         """A tape like the one recorded, over the values of a call: all its Edges, roots last."""
         table = self._table(values, draws)
-        saved = [x for *_, items in self._edges for x in items if isinstance(x, Node)]
-        copied(saved, table)
-        made: list[Any] = list(outer)
-        for (label, rule, attrs, shape, dtype, site, frees), inputs, items in self._edges:
-            links = tuple([None if i is None else made[i] for i in inputs])
-            edge = Edge(label, rule, links, attrs, shape, dtype, site)
-            edge.saved = tuple([table[id(x)] if isinstance(x, Node) else x for x in items])
-            edge.frees = frees
-            made.append(edge)
-        return [*made[len(outer) :], *[made[i] for i in self.roots]]
+        copied([n for e in self._edges for n in e.held()], table)
+        links: dict[int, Any] = {id(e): x for e, x in zip(self._ends, outer, strict=True)}
+        return [*_over(self._edges, table, links), *[links[id(e)] for e in self.roots]]
 
     def gradients(self, values: Values, draws: Draws, g: Node) -> tuple[Node, ...]:
         """Of a single root: the contributions to the gradients of its outer Edges."""
@@ -110,6 +100,7 @@ class Replayed(Edge):
 
     __slots__ = ("draws", "outer", "root", "trace", "values")
     opens = True
+    fixed = False
     trace: Retrace
     values: Values
     draws: Draws
@@ -151,6 +142,17 @@ def retraced(trace: Retrace, values: Values, draws: Draws, outer: tuple[Any, ...
     return trace.edges(values, draws, outer)[-len(trace.roots) :]
 
 
+def _over(edges: list[Edge], table: dict[int, Node], links: dict[int, Any]) -> list[Edge]:
+    """Copies of `edges`, oldest first, over other values; `links` has what they lead to, by id, and
+    gets the copies."""
+    out = []
+    for e in edges:
+        inputs = tuple([None if x is None else links[id(x)] for x in e.inputs])
+        out.append(e.over(inputs, table))
+        links[id(e)] = out[-1]
+    return out
+
+
 def copied(nodes: list[Node], table: dict[int, Node]) -> None:
     """Add copies of all nodes at and below `nodes` to `table`, which has the leaves."""
     for n in walk(nodes):
@@ -181,10 +183,7 @@ def _contributions(history: History, g: Node) -> tuple[list[int], list[Node]]:
                 continue
             inputs.append(Leaf(x.shape, x.dtype, None))  # type: ignore[arg-type]
             own.append((at[id(x)], inputs[-1]))
-        copy = copies[id(e)] = Edge(
-            e.label, e.rule, tuple(inputs), e.attrs, e.shape, e.dtype, e.site
-        )
-        copy.saved, copy.frees = e.saved, e.frees
+        copies[id(e)] = e.over(tuple(inputs), None)
         ends[:0] = own  # backward takes the youngest Edge first
     state = local.state
     eager, state.eager = state.eager, False

@@ -69,6 +69,7 @@ class Edge:
         "site",
     )
     opens = False  # whether other Edges may stand for this one, see `_inner`
+    fixed = True  # whether the gradient depends on nothing but the values `held`
 
     def __init__(
         self,
@@ -118,6 +119,28 @@ class Edge:
         """Drop what was saved, unless it is nothing but numbers."""
         if self.frees:
             self.saved = None
+
+    @property
+    def freed(self) -> bool:
+        """Whether what was saved has been dropped."""
+        return self.saved is None
+
+    def held(self) -> list[Node]:
+        """The values that the gradient reads."""
+        return [x for x in self.saved or () if isinstance(x, Node)]
+
+    def storages(self) -> list[Any]:
+        """Storages that it keeps alive."""
+        return []
+
+    def over(self, inputs: tuple[Any, ...], table: dict[int, Node] | None) -> Edge:
+        """A copy that leads to other Edges, its values replaced by `table` (None: the same)."""
+        new = Edge(self.label, self.rule, inputs, self.attrs, self.shape, self.dtype, self.site)
+        new.frees = self.frees
+        new.saved = self.saved
+        if table is not None:
+            new.saved = tuple([table[id(x)] if isinstance(x, Node) else x for x in self.saved])
+        return new
 
     def backward(self, g: Any, create: bool) -> Any:
         """The gradients of the operands; Nodes from a Node, Tensors from a Tensor."""

@@ -362,6 +362,27 @@ def test_a_compiled_loss_inside_a_compiled_step():
     assert both(scenario).replays
 
 
+def test_functions_of_the_package():
+    """Layer norm is one, with a gradient written in Python."""
+
+    def scenario(run):
+        net = network()
+        scale, shift = jg.ones(3, requires_grad=True), jg.zeros(3, requires_grad=True)
+        f = run.compile(lambda x, y: F.cross_entropy(F.layer_norm(net(x), (3,), scale, shift), y))
+        for i, (x, y) in enumerate(batches(8)):
+            net.zero_grad()
+            scale.grad = shift.grad = None
+            x.requires_grad_()
+            loss = f(x, y)
+            if i % 3 == 2:  # the gradient's gradient
+                (g,) = jg.autograd.grad(loss, x, create_graph=True)
+                loss = loss + g.square().sum()
+            loss.backward()
+            run.see(loss, *state(net), scale.grad, shift.grad, x.grad)
+
+    assert both(scenario).replays
+
+
 class Doubled(jg.autograd.Function):
     @staticmethod
     def forward(ctx, x):
