@@ -1,6 +1,16 @@
 """Shared by the tests of errors: kernels run interpreted unless a test is `compiled`."""
 
+import gc
+
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def gone():
+    """What cannot be computed goes with its exception, whose traceback is a cycle: later tests
+    compute everything that is pending."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)
