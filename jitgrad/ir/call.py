@@ -4,7 +4,7 @@ A result of a Call is a node of op "part". Whoever walks the graph finds the pla
 stands for: `walk` expands a Call before it goes below one of its parts. Only what never looks
 inside (recording, differentiating, finding a known plan) gets by without expanding; so a Call
 changes how long things take and nothing else.
-Entry: `Body`, `Call`, `part`. Imports: ir only.
+Entry: `Body`, `Call`, `meant`. Imports: ir only.
 """
 
 from __future__ import annotations
@@ -135,3 +135,12 @@ class Call:
                     node.keepers = [*(node.keepers or ()), self.edge]
         self.inputs = ()
         self.parts = {}
+
+
+def meant(node: Node) -> tuple[Op, tuple[Any, ...]]:
+    """The op and attributes of the plain node that `node` is or, part of a Call, stands for."""
+    if node.op is not PART:
+        return node.op, node.attrs
+    call, at = node.attrs
+    step = call.body.steps[at - call.body.count]
+    return step[0], step[2]

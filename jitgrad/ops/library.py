@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from jitgrad.ir.call import meant
 from jitgrad.ir.dtype import DType, bool_, int64
+from jitgrad.ir.node import Node
 from jitgrad.ir.op import OPS, library
 from jitgrad.ops.fill import zeros_of
 from jitgrad.ops.movement import apply_chain, permute, slice_
@@ -62,11 +64,11 @@ def matmul(a, b):
 
 def _turned(x):
     """Whether an operand was recorded as a transposed view (of a weight, say)."""
-    op = getattr(x, "op", None)
-    if op is None or op.name != "permute":
+    if not isinstance(x, Node):
         return False
+    op, attrs = meant(x)
     n = len(x.shape)
-    return x.attrs[0] == (*range(n - 2), n - 1, n - 2)
+    return op.name == "permute" and attrs[0] == (*range(n - 2), n - 1, n - 2)
 
 
 @matmul.gradient
