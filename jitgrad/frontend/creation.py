@@ -302,7 +302,9 @@ def _no_out(name: str, out: Any) -> None:
         raise NotImplementedError(f"{name}: out")
 
 
-def _like(name: str, make: Any) -> Any:
+def like(name: str, make: Any) -> Any:
+    """The function `name` that calls `make` with the shape and dtype of a Tensor."""
+
     def function(
         input: Tensor,
         *,
@@ -324,9 +326,9 @@ def _like(name: str, make: Any) -> Any:
     return function
 
 
-zeros_like = _like("zeros_like", zeros)
-ones_like = _like("ones_like", ones)
-empty_like = _like("empty_like", empty)
+zeros_like = like("zeros_like", zeros)
+ones_like = like("ones_like", ones)
+empty_like = like("empty_like", empty)
 
 
 def full_like(

@@ -14,7 +14,7 @@ import numpy as np
 
 from jitgrad import ops
 from jitgrad.frontend.composing import composed
-from jitgrad.frontend.creation import check_dtype, finish, shape_of, source, tensor
+from jitgrad.frontend.creation import check_dtype, finish, like, shape_of, source, tensor
 from jitgrad.frontend.hostscalar import refuse
 from jitgrad.frontend.inplace import copy_
 from jitgrad.frontend.meta import DEVICE as META
@@ -151,30 +151,8 @@ def randn(
     return finish(out, requires_grad)
 
 
-def _like(name: str, make: Any) -> Any:
-    def function(
-        input: Tensor,
-        *,
-        dtype: Any = None,
-        device: Any = None,
-        requires_grad: bool = False,
-        layout: Any = None,
-        memory_format: Any = None,
-    ) -> Tensor:
-        return make(
-            input._shape,
-            dtype=dtype or input._dtype,
-            device=device or input.device,
-            requires_grad=requires_grad,
-        )
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"`{name[:-5]}` with the shape and dtype of `input`."
-    return function
-
-
-rand_like = _like("rand_like", rand)
-randn_like = _like("randn_like", randn)
+rand_like = like("rand_like", rand)
+randn_like = like("randn_like", randn)
 
 
 def randint(
