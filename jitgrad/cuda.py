@@ -60,6 +60,10 @@ def synchronize(device: Any = None) -> None:
     raise RuntimeError(f"cuda: {unavailable()}")
 
 
+def empty_cache() -> None:
+    """Give back the memory that is cached on CUDA devices: there is none."""
+
+
 def manual_seed_all(seed: int) -> None:
     """Seed the generators of all CUDA devices: there are none."""
     int(seed)

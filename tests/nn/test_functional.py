@@ -135,6 +135,18 @@ CASES = [
         [ROWS, ROWS],
     ),
     (
+        "kl_div",
+        lambda F, x, t: F.kl_div(x, t.exp(), reduction="batchmean"),
+        lambda x, t: (np.exp(t) * (t - x)).sum() / len(x),
+        [ROWS, ROWS],
+    ),
+    (
+        "kl_div, log",
+        lambda F, x, t: F.kl_div(x, t, reduction="none", log_target=True),
+        lambda x, t: np.exp(t) * (t - x),
+        [ROWS, ROWS],
+    ),
+    (
         "bce",
         lambda F, x, t: F.binary_cross_entropy(x.sigmoid(), t.sigmoid()),
         lambda x, t: bce(sigmoid(x), sigmoid(t)).mean(),

@@ -111,6 +111,36 @@ def _huber_loss(input, target, reduction, delta, weight):
     return _weigh(loss, input, weight, reduction)
 
 
+def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
+    """t (log t - x), 0 where t = 0, for log-probabilities x; e^t (t - x) with `log_target`.
+
+    "batchmean" divides the sum by the first size, as the divergence of a batch is defined; "mean"
+    divides it by the number of elements.
+
+    >>> import jitgrad as jg
+    >>> half = jg.full((1, 2), 0.5)
+    >>> kl_div(half.log(), half, reduction="batchmean").item()
+    0.0
+    """
+    reduction = legacy(size_average, reduce, reduction)
+    if reduction == "batchmean":
+        return _kl_div(input, target, "sum", log_target) / max(input.shape[0], 1)
+    if reduction == "mean":
+        warnings.warn(
+            "kl_div: reduction 'mean' divides the total loss by the number of elements; "
+            "'batchmean' divides only by the batch size, which is the divergence's definition.",
+            stacklevel=2,
+        )
+    return _kl_div(input, target, reduction, log_target)
+
+
+@as_call("kl_div")
+def _kl_div(input, target, reduction, log_target):
+    if log_target:
+        return _reduce(target.exp() * (target - input), reduction)
+    return _reduce(jg.xlogy(target, target) - target * input, reduction)
+
+
 def binary_cross_entropy(
     input, target, weight=None, size_average=None, reduce=None, reduction="mean"
 ):

@@ -84,6 +84,24 @@ class HuberLoss(_Loss):
         return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
 
+class KLDivLoss(_Loss):
+    """Kullback-Leibler divergence of `target` from log-probabilities `input`.
+
+    >>> import jitgrad as jg
+    >>> loss = jg.nn.KLDivLoss(reduction="batchmean")
+    >>> round(loss(jg.tensor([[0.25, 0.75]]).log(), jg.tensor([[0.5, 0.5]])).item(), 4)
+    0.1438
+    """
+
+    def __init__(self, size_average=None, reduce=None, reduction="mean", log_target=False):
+        super().__init__(size_average, reduce, reduction)
+        self.log_target = log_target
+
+    def forward(self, input, target):
+        """(*), (*) -> scalar, or (*)."""
+        return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
+
+
 class NLLLoss(_WeightedLoss):
     """Minus the log-probability of the target class.
 
