@@ -14,7 +14,7 @@ from jitgrad.compiler.values import Value
 from jitgrad.ir.op import OPS
 
 REST = 16  # other operations in a loop from which on a function is cut out of it
-ARGUMENT = 6  # operations of an argument from which on it gets a loop too
+ARGUMENT = 5  # operations of an argument from which on it gets a loop too
 
 
 def cut(w: Writer) -> None:

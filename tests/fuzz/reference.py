@@ -56,12 +56,12 @@ class World:
         self.seed = self.draw = 0
         self.tangent = 0.0  # of everything that backward was called on
 
-    def rounded(self, v):
-        """`v` as some other order of evaluation might give it."""
+    def rounded(self, v, dtype=None):
+        """`v` as some other order of evaluation, in `dtype` if given, might give it."""
         if self.noise is None or v.dtype.kind != "f" or not v.size:
             return v
         with np.errstate(all="ignore"):
-            step = np.finfo(v.dtype).eps * self.noise.standard_normal(v.shape)
+            step = np.finfo(dtype or v.dtype).eps * self.noise.standard_normal(v.shape)
             return (v * (1 + step)).astype(v.dtype)
 
 

@@ -216,6 +216,17 @@ def test_equals_torch(name, call, formula, shapes, dtype, torch):
 EDGES = [0.0, -0.0, 100.0, -100.0, math.inf, -math.inf, math.nan]
 
 
+def test_gelu_with_tanh_keeps_its_digits_where_tanh_is_near_minus_one():
+    x = jg.linspace(-9, -2, 71).requires_grad_()
+    y = F.gelu(x, approximate="tanh")
+    (slope,) = jg.autograd.grad(y.sum(), x)
+    wide = x.detach().numpy().astype(np.float64)
+    cdf = sigmoid(math.sqrt(8 / math.pi) * (wide + 0.044715 * wide**3))
+    density = cdf * (1 - cdf) * math.sqrt(8 / math.pi) * (1 + 0.134145 * wide**2)
+    np.testing.assert_allclose(y.detach().numpy(), wide * cdf, 3e-5)  # 1e-7 times |2 u|, 60 there
+    np.testing.assert_allclose(slope.numpy(), cdf + wide * density, 3e-5)
+
+
 @pytest.mark.parametrize(
     "name", ["relu", "leaky_relu", "elu", "silu", "softplus", "gelu", "tanh", "sigmoid"]
 )

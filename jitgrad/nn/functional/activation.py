@@ -116,9 +116,9 @@ def gelu(input, approximate="none"):
     if approximate == "none":
         return input * 0.5 * ((input * math.sqrt(0.5)).erf() + 1)
     if approximate == "tanh":
-        cube = input * input * input
-        inner = (input + cube * 0.044715) * math.sqrt(2 / math.pi)
-        return input * 0.5 * (inner.tanh() + 1)
+        # (1 + tanh(u)) / 2 as sigmoid(2 u), which loses no digits where tanh is near -1.
+        scale = math.sqrt(8 / math.pi)
+        return input * (input * (input * input * (0.044715 * scale) + scale)).sigmoid()
     raise RuntimeError("approximate argument must be either none or tanh.")
 
 
