@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from jitgrad.frontend.record import make, wrap
+from jitgrad.frontend.record import wrap
 from jitgrad.frontend.state import local, site
-from jitgrad.frontend.storage import Storage
 from jitgrad.frontend.tape import Edge, Fact, node_of
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.ir import site as ir_site
-from jitgrad.ir.node import Node
 from jitgrad.ops.fill import zeros_of
 
 
@@ -63,6 +61,7 @@ class _Call(Edge):
     """The Edge of a call: collects the gradients of all results, then calls `backward`."""
 
     __slots__ = ("context", "function", "grads", "outputs")
+    fixed = False  # what the user wrote may look at anything
     context: Context
     function: type[Function]
     grads: dict[int, Any]
@@ -117,43 +116,8 @@ class _Call(Edge):
         self.context._saved = ()
 
     @property
-    def fixed(self) -> bool:  # type: ignore[override]
-        """What the user wrote may look at anything; the package's own Functions do not."""
-        own = vars(self.context)
-        plain = not any(isinstance(own[key], Tensor) for key in own)
-        known = all(e is None or e in self.inputs for e in (t._edge() for t in self._tensors()))
-        return self.function.__module__.startswith("jitgrad.") and plain and known
-
-    @property
     def freed(self) -> bool:
         return self.context._freed
-
-    def _tensors(self) -> list[Tensor]:
-        return [t for t in self.context._saved if isinstance(t, Tensor)]
-
-    def held(self) -> list[Node]:
-        return [node_of(t) for t in self._tensors()]
-
-    def storages(self) -> list[Any]:
-        return [t._storage for t in self._tensors()]
-
-    def over(self, inputs: tuple[Any, ...], table: dict[int, Node] | None) -> Edge:
-        new = _Call(self.label, None, inputs, (), None, None, self.site)
-        context = Context()
-        vars(context).update(vars(self.context))
-        links = {id(e): x for e, x in zip(self.inputs, inputs, strict=True)}
-
-        def moved(t: Any) -> Any:
-            if not isinstance(t, Tensor):
-                return t
-            node = node_of(t) if table is None else table[id(node_of(t))]
-            cell = Storage(node, links.get(id(t._edge())))  # nobody's to compute
-            return make(Tensor, cell, cell, None, node.shape, node.dtype)
-
-        context._saved = tuple([moved(t) for t in self.context._saved])
-        new.context, new.function, new.outputs = context, self.function, self.outputs
-        new.grads = {}
-        return new
 
     def name(self) -> str:
         return f"{self.label}Backward"
@@ -164,11 +128,6 @@ class _Result(Edge):
 
     __slots__ = ("index",)
     index: int
-
-    def over(self, inputs: tuple[Any, ...], table: dict[int, Node] | None) -> Edge:
-        new = _Result(self.label, None, inputs, (), self.shape, self.dtype, self.site)
-        new.index = self.index
-        return new
 
     def backward(self, g: Any, create: bool) -> Any:
         call = self.inputs[0]

@@ -8,6 +8,7 @@ from jitgrad.frontend.indexing import checked_index
 from jitgrad.frontend.methods import FUNCTIONS
 from jitgrad.frontend.pending import flush_all, soft_flush
 from jitgrad.frontend.recovery import undo
+from jitgrad.frontend.ruled import ruled
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.frontend.types import slot
 
@@ -18,6 +19,7 @@ __all__ = [
     "as_call",
     "composed",
     "flush_all",
+    "ruled",
     "slot",
     "soft_flush",
     "undo",

@@ -63,10 +63,6 @@ class History:
         """All nodes that gradient rules read."""
         return [n for e in self.edges for n in e.held()]
 
-    def storages(self) -> list[Any]:
-        """All storages that its Edges keep alive."""
-        return [s for e in self.edges for s in e.storages()]
-
     def facts(self) -> list[Any]:
         """What two recordings must share."""
         at = {id(e): i for i, e in enumerate([*self.outer, *self.edges])}

@@ -14,7 +14,7 @@ from jitgrad.frontend.argtree import ATOMS
 from jitgrad.frontend.capture import Capture, Unfit
 from jitgrad.frontend.history import History
 from jitgrad.frontend.hostscalar import HostFloat
-from jitgrad.frontend.pending import flush, kept, waits
+from jitgrad.frontend.pending import flush, kept
 from jitgrad.frontend.record import Base
 from jitgrad.frontend.storage import Storage
 from jitgrad.frontend.tape import Edge, Leaf
@@ -286,8 +286,7 @@ class Recording:
                 if view is not None and view.root is root:
                     known.setdefault(id(view.edge), ("view", t))
         history = History(self._edges, set(known), self.capture.began)
-        held = {id(s.node) for s in history.storages() if waits(s.node)}
-        for node in kept(self.roots, held):
+        for node in kept(self.roots, set()):
             self._root_at.setdefault(id(node), len(self._root_at))
             if len(self._root_at) > len(self.roots):
                 self.roots.append(node)
@@ -390,7 +389,6 @@ class Recording:
     def _held(self) -> list[Storage]:
         known = {*self.capture.seen, *self._fresh, *self._origin}
         known |= {id(shadow) for *_, shadow in self.capture.shadows.values()}
-        known |= {id(s) for s in self.history.storages()} if self.history else set()
         return [s for s in self.capture.live() if id(s) not in known]
 
     # ---- agreement

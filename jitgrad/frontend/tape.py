@@ -129,10 +129,6 @@ class Edge:
         """The values that the gradient reads."""
         return [x for x in self.saved or () if isinstance(x, Node)]
 
-    def storages(self) -> list[Any]:
-        """Storages that it keeps alive."""
-        return []
-
     def over(self, inputs: tuple[Any, ...], table: dict[int, Node] | None) -> Edge:
         """A copy that leads to other Edges, its values replaced by `table` (None: the same)."""
         new = Edge(self.label, self.rule, inputs, self.attrs, self.shape, self.dtype, self.site)

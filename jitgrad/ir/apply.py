@@ -1,8 +1,9 @@
 """Recording: shape and dtype inference now, so that errors stand at the user's line; values later.
 
 Entry: `call(op, args, attrs)`, which gradient rules and composed functions reach through the op's
-name. Operands are Nodes (numbers become Const) or Tensors, which record themselves through their
-class's `_record`; either way the same rule text serves. Imports: ir only.
+name. Operands are Nodes (numbers of Python's own classes become Const, marked ones Scalar) or
+Tensors, which record themselves through their class's `_record`; either way the same rule text
+serves. Imports: ir only.
 """
 
 from __future__ import annotations
@@ -175,9 +176,7 @@ def _uniform(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...]) -> Node | No
             if type(arg) is not Node:
                 if dtype.kind != "f" and (type(arg) is not int or dtype.kind == "b"):
                     return None
-                value = _converted(arg, dtype)
-                arg = Node(OPS["const"], (), (value,), (), dtype, node.device, site, value)
-                arg = _expanded(arg, shape, site)
+                arg = _expanded(_number(arg, dtype, node.device), shape, site)
             spread.append(arg)
         args = tuple(spread)
     return Node(op, args, attrs, shape, result, node.device, site)
@@ -206,7 +205,7 @@ def _mixed(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...]) -> Node:
     inputs = []
     for i, arg in enumerate(args):
         want = dt.bool_ if op.name == "where" and i == 0 else common
-        node = arg if isinstance(arg, Node) else const(arg, want, device)
+        node = arg if isinstance(arg, Node) else _number(arg, want, device)
         if node.dtype is not want:
             node = Node(OPS["cast"], (node,), (want,), node.shape, want, device, site)
         inputs.append(_expanded(node, shape, site))
@@ -237,6 +236,12 @@ def _converted(value: Any, dtype: DType) -> Any:
     if dtype.kind == "f":
         return dtype.np.type(value).item()
     return np.asarray(value).astype(dtype.np).item()
+
+
+def _number(value: Any, dtype: DType, device: str) -> Node:
+    """A number among Nodes: the rule's own, or of a class that marks it as the user's."""
+    users = isinstance(value, float) and type(value) is not float and dtype.kind == "f"
+    return scalar(value, dtype, device) if users else const(value, dtype, device)
 
 
 def const(value: Any, dtype: DType, device: str = "cpu") -> Node:

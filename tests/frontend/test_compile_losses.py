@@ -362,8 +362,8 @@ def test_a_compiled_loss_inside_a_compiled_step():
     assert both(scenario).replays
 
 
-def test_functions_of_the_package():
-    """Layer norm is one, with a gradient written in Python."""
+def test_a_rule_of_its_own():
+    """Layer norm has one, with constants that are worked out again for the gradient's gradient."""
 
     def scenario(run):
         net = network()

@@ -2,46 +2,41 @@
 
 Written out with tensor operations, the gradient would sum what the variance and what the mean pass
 back one after the other. The deviations sum to zero, so one sum leaves nothing for the other: with
-a gradient of their own both come from one pass over the rows. Imports the Tensor API.
+a gradient of their own both come from one pass over the rows.
 """
 
+import math
+
 import jitgrad as jg
-from jitgrad.autograd import Function
+from jitgrad import ops
+from jitgrad.frontend import ruled, slot
+
+
+def _mean(x, dims):
+    """The mean; how many there are is a number of this time, like sizes."""
+    return ops.sum_(x, axes=dims) / slot(float(math.prod(x.shape[i] for i in dims)))
 
 
 def _moments(x, dims):
     """The mean, the deviations from it and the mean of their squares."""
-    mean = x.mean(dims, keepdim=True)
+    mean = _mean(x, dims)
     away = x - mean
-    return mean, away, (away * away).mean(dims, keepdim=True)
+    return mean, away, _mean(away * away, dims)
 
 
-class Standardize(Function):
-    """(x - mean) / sqrt(var + eps) over `dims`, the mean and the variance (without gradient)."""
-
-    @staticmethod
-    def forward(ctx, x, dims, eps):
-        """Results for `x`."""
-        mean, away, variance = _moments(x, dims)
-        scale = (variance + eps).rsqrt()
-        ctx.dims, ctx.eps = dims, eps
-        ctx.save_for_backward(x, mean, scale)
-        ctx.mark_non_differentiable(mean, variance)
-        return away * scale, mean, variance
-
-    @staticmethod
-    def backward(ctx, g, *_):
-        """The gradient of `x`; itself differentiable where gradients are recorded."""
-        x, mean, scale = ctx.saved_tensors
-        if jg.is_grad_enabled():
-            mean, _, variance = _moments(x, ctx.dims)
-            scale = (variance + ctx.eps).rsqrt()
-        score = (x - mean) * scale
-        shift = g.mean(ctx.dims, keepdim=True)
-        tilt = (g * score).mean(ctx.dims, keepdim=True)
-        return (g - shift - score * tilt) * scale, None, None
+def _gradient(g, x, mean, variance, dims, eps):
+    """The gradient of the scores; itself differentiable where gradients are recorded."""
+    if jg.is_grad_enabled():
+        mean, _, variance = _moments(x, dims)
+    scale = ops.rsqrt(variance + eps)
+    score = (x - mean) * scale
+    shift = _mean(g, dims)
+    tilt = _mean(g * score, dims)
+    return (g - shift - score * tilt) * scale
 
 
+@ruled(_gradient)
 def standardized(x, dims, eps):
-    """Standard scores of `x` over `dims`, their mean and (biased) variance."""
-    return Standardize.apply(x, dims, eps)
+    """(x - mean) / sqrt(var + eps) over `dims`, the mean and the variance (without gradient)."""
+    mean, away, variance = _moments(x, dims)
+    return away * ops.rsqrt(variance + eps), mean, variance

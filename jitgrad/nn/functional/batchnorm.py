@@ -3,6 +3,7 @@
 import math
 
 import jitgrad as jg
+from jitgrad.frontend import as_call
 from jitgrad.nn.functional._standard import standardized
 
 
@@ -73,20 +74,37 @@ def batch_norm(
         weight=weight,
         bias=bias,
     )
+    updated = training and running_mean is not None and input.numel() > 0
+    output, *moved = _batch_norm(
+        input, running_mean, running_var, weight, bias, training, updated, momentum, eps
+    )
+    for running, value in zip((running_mean, running_var), moved, strict=False):
+        with jg.no_grad():
+            running.copy_(value)
+    return output
+
+
+@as_call("native_batch_norm")
+def _batch_norm(input, running_mean, running_var, weight, bias, training, updated, momentum, eps):
+    """The output and, if `updated`, what the running moments become."""
     channels = (1, -1, *(1,) * (input.ndim - 2))
+    moved = []
     if training:
         dims = (0, *range(2, input.ndim))
         output, mean, variance = standardized(input, dims, eps)
-        count = math.prod(input.shape[i] for i in dims)
-        if running_mean is not None and count:
+        if updated:
+            count = math.prod(input.shape[i] for i in dims)
             with jg.no_grad():
                 mean, variance = mean.reshape(-1), variance.reshape(-1)
                 variance = variance * (count / (count - 1))
-                running_mean.copy_(running_mean * (1 - momentum) + mean * momentum)
-                running_var.copy_(running_var * (1 - momentum) + variance * momentum)
+                moved = [
+                    running_mean * (1 - momentum) + mean * momentum,
+                    running_var * (1 - momentum) + variance * momentum,
+                ]
     else:
         scale = (running_var + eps).rsqrt()
         output = (input - running_mean.reshape(channels)) * scale.reshape(channels)
     if weight is not None:
         output = output * weight.reshape(channels)
-    return output if bias is None else output + bias.reshape(channels)
+    output = output if bias is None else output + bias.reshape(channels)
+    return output, *moved

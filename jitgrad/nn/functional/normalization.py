@@ -19,7 +19,7 @@ def _dims(input, normalized_shape):
             f"Given normalized_shape={list(shape)}, expected input with shape [{expected}], "
             f"but got input of size{list(input.shape)}"
         )
-    return tuple(range(-len(shape), 0))
+    return tuple(range(input.ndim - len(shape), input.ndim))
 
 
 def _same_shape(name, value, normalized_shape):
