@@ -203,7 +203,7 @@ class Lowering:
     def output(self, i: int) -> Value:
         """The value that becomes the wanted node's memory: its own, and nobody else's."""
         value, moves = self.alias[i]
-        leaf = value.kind in ("leaf", "const", "scalar", "iota", "random")
+        leaf = value.kind in ("leaf", "const", "scalar", "iota", "random") or value.op == "barrier"
         if leaf or value in self.graph.outputs or any(m[0] != "reshape" for m in moves):
             read = self.access((value, moves), self.dims[i], i)
             value = self.copied(read, i).value
@@ -233,6 +233,8 @@ class Lowering:
             return self.write(i, node), ()
         if name == "cat":
             return self.cat(i, node), ()
+        if name == "barrier":
+            return self.barrier(i, node)
         if name in ("gather", "take"):
             reads = [self.in_memory(ins[0], i), self.read(ins[1], i)]
             return self.value("gather", name, node.dtype, dims, reads, node.attrs, i), ()
@@ -428,6 +430,16 @@ class Lowering:
             ones = tuple(n == 1 for n in self.snap.nodes[k].shape)
             parts.append((k, (("slice", (keys, ones), ("part", i, j)),)))
         return self.stored(into, parts, i)
+
+    def barrier(self, i: int, node: Node) -> Alias:
+        """The memory of the first operand under another name, read when all of them are there."""
+        (x, moves), *others = [self.alias[k] for k in self.snap.inputs[i]]
+        if x.kind in _UNSTORED:
+            x = self.copied(Access(x, (), x.dims), i).value
+        out = self.value("alias", "barrier", node.dtype, x.dims, [], None, i, merge=False)
+        out.inputs, out.tags = [Access(x, (), x.dims)], x.tags
+        out.after = [x, *[value for value, _ in others]]
+        return out, moves
 
 
 _UNSTORED = ("const", "scalar", "iota", "random")

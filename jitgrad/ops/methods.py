@@ -77,7 +77,10 @@ _RENAMED = {
 }  # fmt: skip
 # building blocks of the functions that users know
 _INTERNAL = frozenset(
-    ["cast", "check_index", "linear_scan", "put_add", "put_rows", "slice", "take", "write"]
+    [
+        "barrier", "cast", "check_index", "linear_scan", "put_add", "put_rows", "slice", "take",
+        "write",
+    ]
 )  # fmt: skip
 _ALIASES = {
     "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin",

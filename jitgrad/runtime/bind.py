@@ -135,6 +135,8 @@ class Bound:
         v = access.value
         shape = self.shape(v)
         strides, offset = contiguous_strides(shape), 0
+        while v.kind == "alias":
+            v = v.inputs[0].value
         if v.kind == "leaf":
             node = self.nodes[v.source]
             strides, offset = node.strides or strides, node.offset

@@ -1,8 +1,8 @@
-"""PyTorch's `utils` room: `utils.data` (datasets and loaders) and `utils.hooks`.
+"""PyTorch's `utils` room: `utils.checkpoint`, `utils.data` (datasets and loaders), `utils.hooks`.
 
-Uses the public Tensor API only.
+All but `checkpoint` uses the public Tensor API only.
 """
 
-from jitgrad.utils import data, hooks
+from jitgrad.utils import checkpoint, data, hooks
 
-__all__ = ["data", "hooks"]
+__all__ = ["checkpoint", "data", "hooks"]

@@ -123,7 +123,8 @@ def test_every_other_differentiable_entry_is_named_here():
     checked = {
         "sum", "prod", "max", "min", "cumsum", "cumprod", "linear_scan",  # test_reductions
         "reshape", "permute", "expand", "slice", "write",  # test_movement
-        "matmul", "cat", "gather", "scatter_add", "take", "put_add", "put_rows",  # test_library
+        "barrier", "cat", "gather", "matmul", "put_add", "put_rows", "scatter_add",  # test_library
+        "take",
     }  # fmt: skip
     others = {n for n, op in OPS.items() if op.kind != "elementwise" and op.differentiable}
     assert others == checked

@@ -76,6 +76,7 @@ def gathers():
         "take": (lambda x: f["take"](x, i), [X]),
         "put_add": (lambda x, s: f["put_add"](x, i, s), [X, rows]),
         "put_rows": (lambda x, s: f["put_rows"](x, once, s), [X, rows[0, :2]]),
+        "barrier": (lambda x, y: f["barrier"](x, y) * y, [X, X + 1]),
         "cat": (lambda x, y: f["cat"](x, y, x, axis=1), [X, wide]),
         "scatter": (
             lambda x, s: FUNCTIONS["scatter"](x, leaf(INDEX[:, :1]), s, axis=1), [X, src]
