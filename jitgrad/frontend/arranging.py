@@ -14,7 +14,7 @@ from jitgrad import ops
 from jitgrad.frontend.composing import composed
 from jitgrad.frontend.creation import tensor, zeros
 from jitgrad.frontend.indexing import checked_index
-from jitgrad.frontend.record import Base, cast, general
+from jitgrad.frontend.record import Base, cast, general, label
 from jitgrad.frontend.shaping import axis_of, expand, reshape, unsqueeze
 from jitgrad.ir import apply
 from jitgrad.ir import dtype as dt
@@ -79,7 +79,8 @@ def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
                 f"and {list(x._shape)} at entry {i}"
             )
     axis = axis_of("stack", dim, len(first) + 1)
-    return general(OPS["cat"], tuple(unsqueeze(x, axis) for x in parts), (axis,))
+    out = general(OPS["cat"], tuple(unsqueeze(x, axis) for x in parts), (axis,))
+    return label(out, "stack")
 
 
 def _at_least(n: int, x: Any) -> Any:
@@ -263,7 +264,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     if mask._dtype is not dt.bool_:
         raise RuntimeError(f"masked_fill: expected mask dtype to be bool but got {mask._dtype}")
     out = ops.where(mask, _as_number(value, input), input)
-    return cast(out, input._dtype)
+    return label(cast(out, input._dtype), "masked_fill")
 
 
 def _as_number(value: Any, like: Any) -> Any:

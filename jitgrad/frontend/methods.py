@@ -108,7 +108,14 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
         raise TypeError(f"matmul: both operands must be Tensors, not {kind}")
     if len(input._shape) == 2 == len(other._shape):
         return label(general(OPS["matmul"], (input, other), ()), "mm")
-    return products.matmul(input, other)
+    return label(products.matmul(input, other), _product(len(input._shape), len(other._shape)))
+
+
+def _product(n: int, m: int) -> str:
+    """PyTorch's name of the product inside, whatever reshapes its result."""
+    if m == 1:
+        return "dot" if n == 1 else "mv"
+    return "bmm" if n > 2 < m else "mm"
 
 
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:

@@ -277,7 +277,8 @@ def select(self: Any, dim: int, index: Any) -> Any:
 def unbind(self: Any, dim: int = 0) -> tuple[Any, ...]:
     """The parts along `dim`, without that axis."""
     axis = axis_of("unbind", dim, len(self._shape))
-    return tuple(select(self, axis, i) for i in range(self._shape[axis]))
+    parts = [select(self, axis, i) for i in range(self._shape[axis])]
+    return tuple([label(part, "unbind") for part in parts])
 
 
 def split(self: Any, split_size: Any, dim: int = 0) -> tuple[Any, ...]:
@@ -285,7 +286,7 @@ def split(self: Any, split_size: Any, dim: int = 0) -> tuple[Any, ...]:
     axis = axis_of("split", dim, len(self._shape))
     n = self._shape[axis]
     if isinstance(split_size, (tuple, list)):
-        sizes = list(split_size)
+        sizes, name = list(split_size), "split_with_sizes"
         if sum(sizes) != n:
             raise RuntimeError(
                 f"split: expects split_sizes to sum exactly to {n} (input tensor's size at "
@@ -295,10 +296,10 @@ def split(self: Any, split_size: Any, dim: int = 0) -> tuple[Any, ...]:
         if split_size < 0 or (split_size == 0 and n):
             raise RuntimeError(f"split: split_size must be positive, got {split_size}")
         count = max(1, -(-n // split_size)) if split_size else 1
-        sizes = [min(split_size, n - i * split_size) for i in range(count)]
+        sizes, name = [min(split_size, n - i * split_size) for i in range(count)], "split"
     out, start = [], 0
     for size in sizes:
-        out.append(slice_axis(self, axis, start, 1, size))
+        out.append(label(slice_axis(self, axis, start, 1, size), name))
         start += size
     return tuple(out)
 
@@ -319,7 +320,7 @@ def flip(self: Any, *dims: Any) -> Any:
     shape = self._shape
     starts = tuple(n - 1 if i in axes else 0 for i, n in enumerate(shape))
     steps = tuple(-1 if i in axes else 1 for i in range(len(shape)))
-    return general(OPS["slice"], (self,), (starts, steps, shape))
+    return label(general(OPS["slice"], (self,), (starts, steps, shape)), "flip")
 
 
 def diagonal(self: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:

@@ -20,9 +20,18 @@ from jitgrad.ir import site as ir_site
 from jitgrad.ir.dtype import DType
 from jitgrad.ir.node import Node, Shape
 from jitgrad.ir.site import Site
-from jitgrad.ops import RECORDERS
+from jitgrad.ops import FUNCTIONS, RECORDERS
 
 order = count(1)  # Edges are younger than what they use: the order of backward
+
+
+# What PyTorch calls by another name; the names of functions that end in a digit.
+_NAMES = {
+    "cast": "ToCopyBackward0", "clamp": "ClampBackward1", "copy": "CopyBackwards",
+    "copy_slices": "CopySlices", "log1p": "Log1PBackward0", "matmul": "BmmBackward0",
+    "square": "PowBackward0",
+    **{name: f"{name.capitalize()}Backward0" for name in FUNCTIONS if name[-1].isdigit()},
+}  # fmt: skip
 
 
 class Box:
@@ -156,6 +165,8 @@ class Edge:
     def name(self) -> str:
         """The name PyTorch would print."""
         label = self.label
+        if label in _NAMES:
+            return _NAMES[label]
         form = label[-1] if label[-1].isdigit() else "0"  # "sum1": the second form of sum
         words = label.rstrip("0123456789").split("_")
         return "".join(w[:1].upper() + w[1:] for w in words) + "Backward" + form

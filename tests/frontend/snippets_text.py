@@ -73,6 +73,26 @@ x * x
 x / 2
 x ** 2
 -x
+x.square()
+x.expm1()
+x.log1p()
+x.log2()
+x.double()
+x.clamp(0, 1)
+x[0] @ x[0, 0]
+x[0, 0] @ x[0, 0]
+x.bmm(x.transpose(1, 2))
+torch.nn.functional.linear(x[0], x[1])
+torch.nn.functional.linear(x[0], x[1], x[0, :, 0])
+torch.nn.functional.embedding(torch.tensor([1]), x[0])
+torch.nn.functional.layer_norm(x, (4,))
+torch.nn.functional.batch_norm(x, None, None, training=True)
+torch.stack([x, x])
+x.split(1)[0]
+x.split([1, 2], 1)[0]
+x.unbind()[0]
+x.flip(0)
+x.masked_fill(x > 3, 0.0)
 x.exp()
 x.log()
 x.sqrt()

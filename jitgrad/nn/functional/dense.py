@@ -2,6 +2,7 @@
 
 import jitgrad as jg
 from jitgrad.frontend import as_call
+from jitgrad.frontend.record import label
 
 
 def linear(input, weight, bias=None):
@@ -22,7 +23,7 @@ def _linear(input, weight, bias):
             f"{weight.shape[1]} features that a weight of shape {tuple(weight.shape)} takes"
         )
     output = input.matmul(weight.t())
-    return output if bias is None else output + bias
+    return output if bias is None else label(output + bias, "addmm")
 
 
 def dropout(input, p=0.5, training=True, inplace=False):

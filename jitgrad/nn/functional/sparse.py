@@ -1,6 +1,7 @@
 """Functions of integer tensors: `one_hot`, `embedding`."""
 
 import jitgrad as jg
+from jitgrad.frontend.record import label
 from jitgrad.nn.functional._index import checked
 
 
@@ -45,9 +46,9 @@ def embedding(
         raise RuntimeError(f"embedding: indices must be int64 or int32, not {input.dtype}")
     padding_idx = embedding_padding(padding_idx, weight.shape[0])
     rows = weight[checked(input, weight.shape[0], "row of the table")]
-    if padding_idx is None:
-        return rows
-    return jg.where((input == padding_idx).unsqueeze(-1), rows.detach(), rows)
+    if padding_idx is not None:
+        rows = jg.where((input == padding_idx).unsqueeze(-1), rows.detach(), rows)
+    return label(rows, "embedding")
 
 
 def embedding_refuse(max_norm, scale_grad_by_freq, sparse):
