@@ -24,10 +24,14 @@ DROPPED = (
     "OPENBLAS_NUM_THREADS",
     "XLA_FLAGS",
 )
-# Fresh pages cost the peers more than their kernels do: malloc is told to keep what was freed.
+# Fresh pages cost the peers more than their kernels do: malloc is told to keep what was freed, in
+# one arena (threads' own have no room for large blocks, which then are mapped anew each time), and
+# to ask for large pages, as jitgrad does.
 # PyTorch's compiler keeps no pool of processes that would run beside the others' turns.
 PEERS = {
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     "JAX_PLATFORMS": "cpu",
+    "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": "100000000000",
     "MALLOC_TRIM_THRESHOLD_": "100000000000",
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
@@ -47,10 +51,13 @@ def environment(peer=False, **more):
     return env | more
 
 
-def child(code, **env):
+def child(code, patience=300.0, **env):
     """What the program `code` prints as JSON, run in a process of its own; or raises Failed."""
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environment(**env), capture_output=True, text=True)
+    command, env = [sys.executable, "-c", code], environment(**env)
+    try:
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=patience)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"no answer in {patience:.0f} s") from None
     if done.returncode:
         lines = [line for line in done.stderr.split("\n") if line.strip()]
         raise Failed(_short(lines[-1] if lines else f"ended with {done.returncode}"))

@@ -9,7 +9,7 @@ import math
 import os
 import platform
 
-from jitgrad.bench import first_call, odd, picture
+from jitgrad.bench import first_call, odd, picture, recording
 from jitgrad.bench.client import child
 from jitgrad.bench.race import race
 from jitgrad.bench.subjects import SUBJECTS
@@ -19,6 +19,7 @@ from jitgrad.bench.table import (
     first_call_lines,
     import_line,
     odd_line,
+    recording_lines,
     summary_lines,
 )
 from jitgrad.bench.workloads import cases
@@ -45,7 +46,7 @@ def run(
 
     Args:
         workloads: names, "gelu" or "gelu:1e5"; all if empty.
-        subjects: names; all if empty.
+        subjects: names; all if empty. The ceilings always run beside jitgrad's modes.
         quick: a smoke test of everything, with times too short to be trusted and no first calls
             with an empty cache.
         threads: for each subject; the cores that this process may use if None.
@@ -61,12 +62,13 @@ def run(
         raise ValueError(f"no subject {unknown[0]!r}; there are {', '.join(SUBJECTS)}")
     chosen = cases(workloads, quick, sizes)
     threads = threads or pool.default_threads()
-    asked = [SUBJECTS[name] for name in subjects or SUBJECTS]
+    asked = _asked(subjects)
     present = [subject for subject in asked if subject.installed]
     missing = list(dict.fromkeys(subject.package for subject in asked if not subject.installed))
     seconds, rounds, processes = (0.05, 3, 1) if quick else (0.3, 7, 5)
 
     about = _machine(threads) | {"seconds": seconds, "rounds": rounds, "missing": missing}
+    about["left_out"] = [s.name for s in SUBJECTS.values() if s.kind == "peer" and s not in present]
     for line in _about_lines(about):
         say(line)
     runners = {case: [subject for subject in present if subject.runs(case)] for case in chosen}
@@ -90,11 +92,17 @@ def run(
     for line in ["", *early_lines(outcomes)]:
         say(line)
 
-    modes = [subject.name for subject in present if subject.name in first_call.MODES]
-    if modes and any(case.workload.name == "mlp" for case in chosen):
-        report["first_calls"] = found = first_call.first_calls(processes, modes)
-        for line in ["", *first_call_lines(found)]:
-            say(line)
+    if any(case.workload.name == "mlp" for case in chosen):
+        names = {subject.name for subject in present}
+        if modes := [mode for mode in first_call.MODES if mode in names]:
+            report["first_calls"] = found = first_call.first_calls(processes, modes)
+            for line in ["", *first_call_lines(found)]:
+                say(line)
+        if "lazy" in names:
+            who = [name for name in recording.WHO if name in names]
+            report["recording"] = found = recording.costs(processes, seconds, who)
+            for line in ["", *recording_lines(found), ""]:
+                say(line)
     report["import"] = first_call.imports(processes)
     say(import_line(report["import"]))
     if path is not None:
@@ -103,6 +111,14 @@ def run(
     if draw is not None:
         say(picture.draw(outcomes, draw))
     return not any(outcome.faults() for outcome in outcomes)
+
+
+def _asked(names):
+    """The subjects of these names, all if there are none, and the ceilings of jitgrad's modes."""
+    asked = [SUBJECTS[name] for name in names or SUBJECTS]
+    if any(subject.kind == "jitgrad" for subject in asked):
+        asked += [s for s in SUBJECTS.values() if s.kind == "ceiling" and s not in asked]
+    return asked
 
 
 def _odd_sizes(chosen, present, threads, seconds, rounds, quick, say):
@@ -141,7 +157,6 @@ def _machine(threads):
         "blas": child(_BLAS),
         "cores": pool.default_threads(),
         "threads": threads,
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan,
         "switches": {name: os.environ[name] for name in switches.NAMES if name in os.environ},
     }
 
@@ -156,8 +171,8 @@ def _about_lines(about):
     yield f"medians of {about['rounds']} rounds of {about['seconds']} s each, taking turns"
     if about["missing"]:
         yield f"missing: {', '.join(about['missing'])} (pip install 'jitgrad[bench]')"
-    if about["load"] > 0.5:
-        yield f"the machine is busy (load {about['load']:.1f}): do not trust these times"
+    if about["left_out"]:
+        yield f"the best peer is that of those that run, without {', '.join(about['left_out'])}"
     slowing = {key: about["switches"][key] for key in _SLOWING if key in about["switches"]}
     if slowing:
         settings = " ".join(f"{key}={value}" for key, value in slowing.items())
@@ -166,7 +181,6 @@ def _about_lines(about):
 
 def _as_json(outcome):
     case = outcome.case
-    bar = case.bar
     return {
         "case": case.label,
         "workload": case.workload.name,
@@ -174,14 +188,19 @@ def _as_json(outcome):
         "about": case.workload.about,
         "subjects": {name: _times(times) for name, times in outcome.times.items()},
         "compiled_to": {name: outcome.ratio(name) for name in ("jax", "peers", "sgemm")},
+        "lazy_to_torch": outcome.ratio("torch", "lazy"),
         "to_best_peer": {mode: outcome.ratio("peers", mode) for mode in _MODES},
         "of_ceiling": {mode: outcome.share(mode) for mode in _MODES},
         "pays_after": {
             when: {other: _steps(outcome.pays_after(other, cold)) for other in ("lazy", "torch")}
             for when, cold in (("cold", True), ("cached", False))
         },
-        "bar": None if bar is None else {"limit": bar.limit, "against": bar.against},
-        "met": outcome.met,
+        "bars": [
+            {**vars(bar), "met": outcome.verdict(bar)}
+            for bar in (case.bar, case.lazy_bar)
+            if bar is not None
+        ],
+        "others_cores": outcome.others,
         "reference": outcome.reference,
         "faults": outcome.faults(),
     }

@@ -4,12 +4,10 @@ Entry: `pairs`, `compare_sizes`. Imports `client`, `workloads`.
 """
 
 import statistics
-import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 from jitgrad.bench.client import Failed, Server
-from jitgrad.bench.race import PAUSE
 from jitgrad.bench.workloads import Case
 
 BAR = 1.3  # times that an element may take of one in the round case
@@ -65,7 +63,6 @@ def compare_sizes(pair, subject, threads, seconds, rounds):
                 for label in sorted(servers, reverse=turn % 2 == 1):
                     answer = servers[label].ask(f"time {seconds}")
                     pair.seconds.setdefault(label, []).append(answer["median"])
-                    time.sleep(PAUSE)
         except Failed as failed:
             pair.failed = str(failed)
     return pair

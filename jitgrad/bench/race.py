@@ -1,25 +1,24 @@
 """One case, all subjects taking turns in one run; entry `race`, which returns an `Outcome`.
 
 Medians are over rounds of medians: in each round every subject times itself once, and the order
-turns with the rounds. Imports `client`, `workloads`.
+turns with the rounds. Imports `client`, `load`, `workloads`.
 """
 
 import math
 import statistics
 import tempfile
-import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from jitgrad.bench import load
 from jitgrad.bench.client import Failed, Server
 from jitgrad.bench.workloads import Bar, Case
 
 CEILINGS = ("copy", "products")  # what a case could take at best
 FROM_COLD = ("lazy", "compiled")  # whose first calls are also made with nothing in the disk cache
-PAUSE = 0.02  # seconds until the next subject: idle threads of the last one stop spinning
 
 
 @dataclass
@@ -57,16 +56,20 @@ class Outcome:
     case: Case
     times: dict[str, Times]
     reference: str = ""  # the peer whose results jitgrad's were held against
+    others: float | None = None  # cores that processes of somebody else kept busy meanwhile
 
     def fastest(self, against):
-        """The least median of "jax", of all "peers", or of the "sgemm" ceilings; None if none."""
-        chosen = [
-            times.median
-            for name, times in self.times.items()
-            if times.median is not None
-            and (times.kind == "peer" if against == "peers" else name.split(".")[0] == against)
-        ]
-        return min(chosen, default=None)
+        """The least median of "jax", "torch" (eager, its optimizer fused), all "peers", or the
+        "sgemm" ceilings; None if none was timed."""
+        fused = "torch.fused" if self.case.workload.optimizer else "torch"
+        names = {
+            "jax": ("jax",),
+            "torch": (fused,),
+            "peers": [name for name, times in self.times.items() if times.kind == "peer"],
+            "sgemm": ("sgemm.threaded", "sgemm.per_core"),
+        }
+        found = [self.times[name].median for name in names[against] if name in self.times]
+        return min((median for median in found if median is not None), default=None)
 
     def ratio(self, against, mode="compiled"):
         """The time of a mode of jitgrad by the fastest of `against`, or None."""
@@ -81,14 +84,19 @@ class Outcome:
         floors = [t.median for name, t in self.times.items() if name in CEILINGS and t.rounds]
         return None if ours is None or not ours.rounds or not floors else max(floors) / ours.median
 
-    @property
-    def met(self):
-        """Whether the case's bar is met; None where there is no bar, or nothing to judge it by."""
-        bar = self.case.bar
-        if bar is None or (ratio := self.ratio(bar.against)) is None:
+    def verdict(self, bar):
+        """ "yes" or "NO", or "by ceiling" where a bar is met in the other way that `Bar` has; None
+        without a bar, or with nothing to judge it by."""
+        if bar is None:
             return None
-        share = self.share() if self.case.elements >= Bar.LEAST else None
-        return ratio <= bar.limit or (share is not None and share >= Bar.CEILING)
+        ratio = self.ratio(bar.against, bar.mode)
+        if ratio is not None and ratio <= bar.limit:
+            return "yes"
+        share = self.share(bar.mode)
+        if bar.by_ceiling and self.case.largest >= Bar.LEAST and share is not None:
+            if share >= Bar.CEILING:
+                return "by ceiling"
+        return None if ratio is None else "NO"
 
     def pays_after(self, other, cold=False):
         """The steps after which what compiled's first calls cost beyond warm ones is won back
@@ -156,7 +164,7 @@ def race(case, subjects, threads, seconds, rounds, cold=False):
             servers[subject.name] = stack.enter_context(closing(server))
             times.ready = server.ready
         _check(outcome, servers)
-        _rounds(outcome, servers, seconds, rounds)
+        _rounds(outcome, servers, threads, seconds, rounds)
     _check_threads(outcome, subjects, 2 if threads == 1 else 1)
     return outcome
 
@@ -176,8 +184,9 @@ def _cold(outcome, subjects, threads, env):
                 outcome.times[subject.name].cold = server.ready
 
 
-def _rounds(outcome, servers, seconds, rounds):
-    names = list(servers)
+def _rounds(outcome, servers, threads, seconds, rounds):
+    names, lost = list(servers), False
+    watch = load.Watch(threads)
     for turn in range(rounds):
         at = turn % max(1, len(names))
         for name in names[at:] + names[:at]:
@@ -187,13 +196,15 @@ def _rounds(outcome, servers, seconds, rounds):
             try:
                 answer = servers[name].ask(f"time {seconds}")
             except Failed as failed:
-                times.failed = str(failed)
+                times.failed, lost = str(failed), True
                 continue
+            watch.ours(answer["cpu_s"])
             times.rounds.append(answer["median"])
             times.best = min(times.best, answer["best"])
             times.runs += answer["runs"]
             times.note = answer["note"]
-            time.sleep(PAUSE)
+    if not lost:  # what a process that ended has used is not known
+        outcome.others = watch.others()
 
 
 def _check(outcome, servers):

@@ -2,7 +2,8 @@
 
 `python -m jitgrad.bench.serve SUBJECT CASE THREADS` answers each line on stdin with a line of JSON:
 `time SECONDS`, `save FILE` (the result of the third call, .npz). Its first line says that it is
-ready, what the first call took and the digest of that result; or what failed.
+ready, what the first call took and the digest of that result; or what failed. It answers when its
+threads have come to rest: the next subject's turn begins then.
 """
 
 import hashlib
@@ -13,11 +14,13 @@ import time
 
 import numpy as np
 
-from jitgrad.bench import clock
+from jitgrad.bench import clock, load
 from jitgrad.bench.subjects import SUBJECTS
 from jitgrad.bench.workloads import cases
 
 CALLS = 3  # before the first time is asked for; jitgrad's compile records twice
+STILL = 0.02  # seconds without work after which threads are at rest
+SPINNING = 2.0  # that are waited for it; OpenBLAS spins for 0.1
 
 
 def main(name, label, threads):
@@ -42,6 +45,7 @@ def _serve(subject, case, threads):
     early, result = [seconds for seconds, _ in calls], calls[-1][1]
     del calls
     result = session.host(result)
+    settle()
     timer = session.timer or (
         lambda seconds: clock.Spread.of(clock.repeat(session.step, session.finish, seconds))
     )
@@ -56,7 +60,11 @@ def _serve(subject, case, threads):
     for line in sys.stdin:
         word, _, rest = line.strip().partition(" ")
         if word == "time":
-            yield {**vars(timer(float(rest))), "note": session.note()}
+            before = time.process_time()
+            found, note = vars(timer(float(rest))), session.note()
+            if not settle():
+                note = note or "its threads went on working after the last call"
+            yield {**found, "note": note, "cpu_s": time.process_time() - before}
         elif word == "save":
             np.savez(rest, *result)
             yield {}
@@ -66,9 +74,20 @@ def _serve(subject, case, threads):
 
 def _confine(threads):
     """Leave this process as many cores as threads: XLA's pool is as large as its affinity."""
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, cores[:threads])
+    cores = load.cores(threads)
+    if cores is not None:
+        os.sched_setaffinity(0, cores)
+
+
+def settle(most=SPINNING):
+    """Wait until no thread of this process works or spins; whether that was within `most` s."""
+    end = time.perf_counter() + most
+    while time.perf_counter() < end:
+        before = time.process_time()
+        time.sleep(STILL)
+        if time.process_time() - before < STILL / 10:
+            return True
+    return False
 
 
 def digest(arrays):

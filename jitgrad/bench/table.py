@@ -10,14 +10,19 @@ from jitgrad.bench.first_call import BARS
 
 _LABEL = 22
 _FIGURE = 10
-_BAR = 11
-# Heading, and what of an outcome stands below: compiled's time by JAX's and by the best peer's,
-# lazy's by the best peer's, and the part of the machine's ceiling that compiled reaches.
-_RATIOS = (
-    ("/jax", lambda outcome: _ratio(outcome.ratio("jax"))),
-    ("/best", lambda outcome: _ratio(outcome.ratio("peers"))),
-    ("lazy", lambda outcome: _ratio(outcome.ratio("peers", "lazy"))),
-    ("ceiling", lambda outcome: _percent(outcome.share())),
+_BUSY = 0.1  # cores that others may use before times are called doubtful
+# Heading, width, and what of an outcome stands below: compiled's time by JAX's and by the best
+# peer's, the part of the machine's ceiling that it reaches, its bar; lazy's time by that of PyTorch
+# eager, its optimizer fused, and the bar for that.
+_VERDICTS = (
+    ("/jax", 8, lambda outcome: _ratio(outcome.ratio("jax"))),
+    ("/best", 8, lambda outcome: _ratio(outcome.ratio("peers"))),
+    ("ceiling", 9, lambda outcome: _percent(outcome.share())),
+    ("bar", 12, lambda outcome: str(outcome.case.bar or "-")),
+    ("met", 12, lambda outcome: outcome.verdict(outcome.case.bar) or "-"),
+    ("lazy/torch", 12, lambda outcome: _ratio(outcome.ratio("torch", "lazy"))),
+    ("bar", 6, lambda outcome: _ratio(outcome.case.lazy_bar and outcome.case.lazy_bar.limit)),
+    ("met", 5, lambda outcome: outcome.verdict(outcome.case.lazy_bar) or "-"),
 )
 
 
@@ -32,8 +37,8 @@ class Table:
     def head(self):
         """The two lines above the rows."""
         cells = [name.rjust(w) for name, w in zip(self.names, self._widths, strict=True)]
-        ratios = "".join(name.rjust(9) for name, _ in _RATIOS)
-        line = "median µs".ljust(_LABEL) + "".join(cells) + ratios + "bar".rjust(_BAR) + "  met"
+        verdicts = "".join(name.rjust(width) for name, width, _ in _VERDICTS)
+        line = "median µs".ljust(_LABEL) + "".join(cells) + verdicts
         return [line, "-" * len(line)]
 
     def row(self, outcome):
@@ -42,9 +47,8 @@ class Table:
             _microseconds(outcome.times.get(name)).rjust(w)
             for name, w in zip(self.names, self._widths, strict=True)
         ]
-        ratios = "".join(text(outcome).rjust(9) for _, text in _RATIOS)
-        bar = str(outcome.case.bar or "-").rjust(_BAR)
-        line = f"{outcome.case.label:<{_LABEL}}{''.join(cells)}{ratios}{bar}  {_met(outcome.met)}"
+        verdicts = "".join(text(outcome).rjust(width) for _, width, text in _VERDICTS)
+        line = f"{outcome.case.label:<{_LABEL}}{''.join(cells)}{verdicts}"
         return [line, *(f"  {text}" for text in self._remarks(outcome))]
 
     def _remarks(self, outcome):
@@ -60,6 +64,8 @@ class Table:
         ]
         if others:
             yield ", ".join([*others, *_share(outcome)])
+        if outcome.others is not None and outcome.others > _BUSY:
+            yield f"others kept {outcome.others:.1f} cores busy: do not trust these times"
         yield from (f"WRONG: {fault}" for fault in outcome.faults())
 
 
@@ -160,6 +166,23 @@ def _held(seconds, name):
     return f"{seconds:.3f}  bar {BARS[name]:.2f}  {_met(seconds <= BARS[name])}"
 
 
+def recording_lines(found):
+    """What recording costs, lazily, beside PyTorch's eager mode."""
+    lines = [
+        "recording alone, flushes not counted, beside PyTorch eager on as tiny tensors: µs a call",
+        "(operations in it), µs per operation",
+    ]
+    for who, result in found.items():
+        if "failed" in result:
+            lines.append(f"  {who:<6} {result['failed']}")
+            continue
+        for label, cost in result.items():
+            each = cost["seconds"] / cost["ops"] * 1e6
+            call = f"{cost['seconds'] * 1e6:8.1f} ({cost['ops']})"
+            lines.append(f"  {who:<6} {label:<14}{call:<16}{each:6.2f}")
+    return lines
+
+
 # ---- all cases
 
 
@@ -187,9 +210,23 @@ def summary_lines(outcomes):
             f"results: {held} of {len(ours)} cases within tolerance of {peers}; "
             f"{bits} of {len(ours)} the same bits in all modes, on 1 thread and on more"
         )
-    judged = [outcome for outcome in outcomes if outcome.met is not None]
-    if judged:
-        missed = [outcome.case.label for outcome in judged if not outcome.met]
-        named = f": missed {', '.join(missed)}" if missed else ""
-        lines.append(f"bars: {len(judged) - len(missed)} of {len(judged)} met{named}")
+    for mode, bar in (("compiled", "bar"), ("lazy", "lazy_bar")):
+        verdicts = {o.case.label: o.verdict(getattr(o.case, bar)) for o in outcomes}
+        judged = {label: verdict for label, verdict in verdicts.items() if verdict is not None}
+        if judged:
+            lines.append(f"bars, {mode}: {_tally(judged)}")
     return lines
+
+
+def _tally(judged):
+    """How many bars are met, and which are not.
+
+    >>> _tally({"a": "yes", "b": "by ceiling", "c": "NO"})
+    '2 of 3 met, 1 by the ceiling; missed c'
+    """
+    missed = [label for label, verdict in judged.items() if verdict == "NO"]
+    ceiling = sum(verdict == "by ceiling" for verdict in judged.values())
+    text = f"{len(judged) - len(missed)} of {len(judged)} met"
+    if ceiling:
+        text += f", {ceiling} by the ceiling"
+    return text + (f"; missed {', '.join(missed)}" if missed else "")

@@ -2,11 +2,22 @@
 
 import pytest
 
+import jitgrad
 from jitgrad.bench.race import Outcome, Times
 from jitgrad.bench.workloads import cases
 
 KINDS = dict.fromkeys(["torch", "torch.fused", "torch.compile", "jax", "numpy"], "peer")
 CEILINGS = ("sgemm.threaded", "sgemm.per_core", "copy", "products")
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was():
+    """Subjects are opened in this process here, and set it up for themselves."""
+    threads, mode = jitgrad.get_num_threads(), jitgrad.get_mode()
+    yield
+    jitgrad.set_num_threads(threads)
+    jitgrad.set_mode(mode)
+    jitgrad.set_grad_enabled(True)
 
 
 @pytest.fixture

@@ -10,13 +10,6 @@ from jitgrad.bench.subjects import SUBJECTS
 from jitgrad.bench.workloads import WORKLOADS, Case, cases
 
 
-@pytest.fixture(autouse=True)
-def _threads_as_they_were():
-    before = jitgrad.get_num_threads()
-    yield
-    jitgrad.set_num_threads(before)
-
-
 def test_every_workload_has_exactly_one_ceiling():
     for workload in WORKLOADS.values():
         case = Case(workload, 8)
@@ -24,13 +17,22 @@ def test_every_workload_has_exactly_one_ceiling():
         assert len(runs) == 1, workload.name
 
 
-def test_bytes_are_inputs_read_and_results_written():
-    for name in ("gelu", "softmax", "cross_entropy"):
-        case = Case(WORKLOADS[name], 16)
+@pytest.mark.parametrize("name", [n for n, w in WORKLOADS.items() if w.nbytes is not None])
+def test_bytes_are_inputs_read_once_and_results_written_once(name):
+    for size in (16, 17):
+        case = Case(WORKLOADS[name], size)
         session = SUBJECTS["lazy"].open(case, 1)
         results = session.host(session.finish(session.step()))
         least = sum(array.nbytes for array in (*case.arrays(), *results))
-        assert case.workload.nbytes(16) == least, name
+        assert case.workload.nbytes(size) == least
+
+
+def test_elements_of_the_largest_tensor():
+    found = {case.label: case.largest for case in cases()}
+    assert found["mlp:64"] == 784 * 128 and found["mlp:512"] == 784 * 512
+    assert found["autoencoder:64"] == 300 * 400
+    assert found["gelu:1e3"] == found["chain:1e3"] == 1000
+    assert found["layer_norm:4096"] == 4096 * 1024 and found["matmul:1024"] == 1024**2
 
 
 def test_flops_are_those_that_the_plan_counts():
@@ -67,11 +69,33 @@ def test_products_at_the_best_rate(threads, monkeypatch):
 def test_shares_and_the_way_out(outcome):
     found = outcome("softmax:4096", compiled=100, torch=101, copy=85)
     assert found.share() == pytest.approx(0.85)
-    assert found.ratio("peers") > found.case.bar.limit and found.met is True
-    assert outcome("softmax:4096", compiled=100, torch=101, copy=75).met is False
-    assert outcome("gelu:1e3", compiled=100, torch=101, copy=100).met is False  # too small for it
-    assert outcome("softmax:4096", compiled=10, torch=101, copy=1).met is True
+    assert found.ratio("peers") > found.case.bar.limit
+    assert found.verdict(found.case.bar) == "by ceiling"
     assert outcome("softmax:4096", lazy=10, torch=5).share("lazy") is None
+
+
+@pytest.mark.parametrize(
+    ("label", "medians", "verdict"),
+    [
+        ("softmax:4096", {"torch": 101, "copy": 80}, "by ceiling"),
+        ("softmax:4096", {"torch": 101, "copy": 79}, "NO"),
+        ("softmax:4096", {"torch": 1000, "copy": 99}, "yes"),
+        ("softmax:4096", {"copy": 80}, "by ceiling"),  # no peer ran
+        ("softmax:4096", {"copy": 79}, None),
+        ("gelu:1e3", {"torch": 101, "copy": 100}, "NO"),  # too small for it
+        ("mlp:64", {"jax": 101, "products": 80}, "by ceiling"),
+        ("mlp:64", {"jax": 101, "products": 79}, "NO"),
+        ("matmul:1024", {"sgemm_threaded": 89, "products": 89}, "NO"),  # its bar is the ceiling
+    ],
+)
+def test_the_way_out(outcome, label, medians, verdict):
+    found = outcome(label, compiled=100, **medians)
+    assert found.verdict(found.case.bar) == verdict
+
+
+def test_lazy_mode_has_no_way_out(outcome):
+    found = outcome("softmax:4096", lazy=100, torch=90, copy=100)
+    assert found.share("lazy") == 1 and found.verdict(found.case.lazy_bar) == "NO"
 
 
 def test_when_compiled_pays(outcome):
@@ -94,6 +118,8 @@ def test_figures_of_a_race_are_plain_data(outcome):
     figures = json.loads(json.dumps(_as_json(found), allow_nan=False))
     assert figures["to_best_peer"] == {"eager": None, "lazy": 3.0, "compiled": 1.0}
     assert figures["of_ceiling"]["compiled"] == 0.5
+    (bar,) = figures["bars"]
+    assert bar == {"limit": 0.6, "against": "peers", "mode": "compiled", "met": "NO"}
     assert figures["pays_after"]["cached"] == {"lazy": 2500, "torch": "never"}
     assert figures["pays_after"]["cold"] == {"lazy": None, "torch": None}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import jitgrad
-from jitgrad.bench.subjects import SUBJECTS
+from jitgrad.bench.subjects import SUBJECTS, Torchlike
 from jitgrad.bench.workloads import WORKLOADS, Case, cases
 
 
@@ -72,15 +72,6 @@ EXPECTED = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _as_it_was():
-    threads, mode = jitgrad.get_num_threads(), jitgrad.get_mode()
-    yield
-    jitgrad.set_num_threads(threads)
-    jitgrad.set_mode(mode)
-    jitgrad.set_grad_enabled(True)
-
-
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_first_result(name):
     case = Case(WORKLOADS[name], 8)
@@ -120,6 +111,31 @@ def test_numexpr_does_the_same(name):
 def test_odd_rows_have_a_column_less(name):
     x = Case(WORKLOADS[name], 9).arrays()[0]
     assert (len(x), x.shape[1] % 2) == (9, 1)
+
+
+@pytest.mark.parametrize("name", ["mlp", "autoencoder"])
+def test_jax_donates_what_it_updates(name):
+    jax = pytest.importorskip("jax")
+    case = Case(WORKLOADS[name], 8)
+    step = case.workload.jax(jax, *case.arrays())
+    step()
+    (state,) = [c.cell_contents for c in step.__closure__ if type(c.cell_contents) is tuple]
+    *donated, _ = state
+    step()
+    assert all(leaf.is_deleted() for leaf in jax.tree_util.tree_leaves(donated))
+
+
+@pytest.mark.parametrize("name", ["mlp", "autoencoder"])
+def test_a_new_batch_each_step(name):
+    case = Case(WORKLOADS[name], 8)
+    seen = []
+    network = case.workload.torch.__self__
+    api = Torchlike(jitgrad, step=lambda step: lambda *batch: seen.append(batch))
+    step = network.torch(api, *case.arrays())
+    for _ in range(32):
+        step()
+    assert len({id(x) for x, _ in seen}) == len({id(t) for _, t in seen}) == 16
+    assert seen[:16] == seen[16:]
 
 
 @pytest.mark.parametrize("name", ["mlp", "autoencoder"])

@@ -4,6 +4,7 @@ from jitgrad.bench.workloads.workload import Bar, Workload, normal
 
 SIZES = (1_000, 100_000, 10_000_000)
 BARS = {size: Bar(0.60, "peers") for size in SIZES}
+LAZY = {10_000_000: 1.0}
 ODD = {1_000_003: 1_000_000}
 _GELU = (0.5, 0.7978845608, 0.044715)
 
@@ -97,6 +98,7 @@ GELU = Workload(
     numexpr=_gelu_numexpr,
     grad=False,
     bars=BARS,
+    lazy=LAZY,
     nbytes=lambda n: 2 * 4 * n,
     odd=ODD,
 )
@@ -110,6 +112,7 @@ CHAIN = Workload(
     numpy=_chain_numpy,
     numexpr=_chain_numexpr,
     bars=BARS,
+    lazy=LAZY,
     nbytes=lambda n: 3 * 4 * n,
     odd=ODD,
 )
