@@ -24,12 +24,12 @@ def product(flops, threads):
     """A function that runs one product, and a timer: how long `flops` take at the best rate of
     OpenBLAS over several sizes, called once on its own threads or on one thread for each core."""
     rng = np.random.default_rng(0)
-    pairs = []
-    for n in SIZES:
-        a, b = (rng.standard_normal((n, n), np.float32) for _ in range(2))
-        makers = (sgemm.threaded, sgemm.per_core) if threads > 1 else (sgemm.threaded,)
-        pairs += [(n, make, a, b) for make in makers]
-    products = [(n, _alone(make(a, b, threads), make, threads)) for n, make, a, b in pairs]
+    matrices = [[rng.standard_normal((n, n), np.float32) for _ in range(2)] for n in SIZES]
+    # The library's own threads come last: they spin for 0.1 s after a call.
+    makers = (sgemm.per_core, sgemm.threaded) if threads > 1 else (sgemm.threaded,)
+    products = [
+        (len(a), _alone(make(a, b, threads), make, threads)) for make in makers for a, b in matrices
+    ]
 
     def timer(seconds):
         rates = []

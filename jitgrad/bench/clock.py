@@ -1,4 +1,7 @@
-"""Timing one step again and again; entry `repeat` and `Spread`. Imports nothing of jitgrad."""
+"""Timing one step again and again; entry `repeat`, `Spread`, `settle`.
+
+Imports nothing of jitgrad.
+"""
 
 import gc
 import statistics
@@ -8,6 +11,8 @@ from dataclasses import dataclass
 WARM = 2  # calls before the clock starts, and a share of the time that is given: somebody else
 WARM_SHARE = 0.1  # filled the caches meanwhile, and threads must wake up
 LEAST = 5  # calls timed, however long they take
+STILL = 0.02  # seconds without work after which threads are at rest
+SPINNING = 2.0  # that are waited for it; OpenBLAS spins for 0.1
 
 
 @dataclass(frozen=True)
@@ -58,3 +63,14 @@ def repeat(step, finish, seconds):
         times.append(now - start)
         if now >= end and len(times) >= LEAST:
             return times
+
+
+def settle(most=SPINNING):
+    """Wait until no thread of this process works or spins; whether that was within `most` s."""
+    end = time.perf_counter() + most
+    while time.perf_counter() < end:
+        before = time.process_time()
+        time.sleep(STILL)
+        if time.process_time() - before < STILL / 10:
+            return True
+    return False

@@ -147,6 +147,7 @@ class _Runner:
             yield
         finally:
             torch.set_num_threads(threads)
+            clock.settle()  # its threads spin where the next mode is timed
 
     def turn(self, seconds):
         """Some warm calls."""

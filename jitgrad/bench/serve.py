@@ -19,8 +19,6 @@ from jitgrad.bench.subjects import SUBJECTS
 from jitgrad.bench.workloads import cases
 
 CALLS = 3  # before the first time is asked for; jitgrad's compile records twice
-STILL = 0.02  # seconds without work after which threads are at rest
-SPINNING = 2.0  # that are waited for it; OpenBLAS spins for 0.1
 
 
 def main(name, label, threads):
@@ -45,7 +43,7 @@ def _serve(subject, case, threads):
     early, result = [seconds for seconds, _ in calls], calls[-1][1]
     del calls
     result = session.host(result)
-    settle()
+    clock.settle()
     timer = session.timer or (
         lambda seconds: clock.Spread.of(clock.repeat(session.step, session.finish, seconds))
     )
@@ -62,7 +60,7 @@ def _serve(subject, case, threads):
         if word == "time":
             before = time.process_time()
             found, note = vars(timer(float(rest))), session.note()
-            if not settle():
+            if not clock.settle():
                 note = note or "its threads went on working after the last call"
             yield {**found, "note": note, "cpu_s": time.process_time() - before}
         elif word == "save":
@@ -77,17 +75,6 @@ def _confine(threads):
     cores = load.cores(threads)
     if cores is not None:
         os.sched_setaffinity(0, cores)
-
-
-def settle(most=SPINNING):
-    """Wait until no thread of this process works or spins; whether that was within `most` s."""
-    end = time.perf_counter() + most
-    while time.perf_counter() < end:
-        before = time.process_time()
-        time.sleep(STILL)
-        if time.process_time() - before < STILL / 10:
-            return True
-    return False
 
 
 def digest(arrays):

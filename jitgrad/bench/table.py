@@ -65,7 +65,7 @@ class Table:
         if others:
             yield ", ".join([*others, *_share(outcome)])
         if outcome.others is not None and outcome.others > _BUSY:
-            yield f"others kept {outcome.others:.1f} cores busy: do not trust these times"
+            yield f"others kept {outcome.others:.1f} of our cores busy: do not trust these times"
         yield from (f"WRONG: {fault}" for fault in outcome.faults())
 
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from jitgrad.bench import load, serve
+from jitgrad.bench import clock, load
 from jitgrad.bench.race import race
 from jitgrad.bench.subjects import SUBJECTS
 from jitgrad.bench.workloads import cases
@@ -22,15 +22,15 @@ def _spin(until):
 
 
 def test_threads_that_spin_are_waited_for(monkeypatch):
-    monkeypatch.setattr(serve, "STILL", 0.2)  # the thread gets its turn in it, however many wait
+    monkeypatch.setattr(clock, "STILL", 0.2)  # the thread gets its turn in it, however many wait
     stop = threading.Event()
     thread = threading.Thread(target=_spin, args=(stop,))
     thread.start()
     try:
-        assert not serve.settle(0.1)
+        assert not clock.settle(0.1)
         threading.Timer(0.2, stop.set).start()
         start = time.perf_counter()
-        assert serve.settle(30)
+        assert clock.settle(30)
         assert stop.is_set() and time.perf_counter() - start >= 0.2
     finally:
         stop.set()

@@ -126,7 +126,7 @@ def test_a_busy_machine_is_said_by_case(outcome):
     assert len(Table(["compiled"]).row(found)) == 1
     found.others = 0.66
     assert Table(["compiled"]).row(found)[1] == (
-        "  others kept 0.7 cores busy: do not trust these times"
+        "  others kept 0.7 of our cores busy: do not trust these times"
     )
 
 
