@@ -63,7 +63,7 @@ class Watch:
         self.found: dict[Any, Guard] = {}
         self.tensors: dict[int, Any] = {}
         self.modules: dict[int, Any] = {}
-        self.functions: dict[CodeType, types.FunctionType] = {}
+        self.functions: dict[CodeType, list[types.FunctionType]] = {}  # closures share code
         self._anchored: dict[int, Any] = {}
         self._inside: dict[int, Any] = {}  # elements of containers -> container
         self._loose: set[str] = set()
@@ -168,10 +168,10 @@ class Watch:
 
     def _defaults(self, code: CodeType) -> None:
         """Guard the default arguments of a function that runs."""
-        fn = self.functions.get(code)
-        for name in ("__defaults__", "__kwdefaults__"):
-            if fn is not None and getattr(fn, name):
-                self.note(fn, "attr", name, f"defaults of {fn.__qualname__}", whole=True)
+        for fn in self.functions.get(code, ()):
+            for name in ("__defaults__", "__kwdefaults__"):
+                if getattr(fn, name):
+                    self.note(fn, "attr", name, f"defaults of {fn.__qualname__}", whole=True)
 
     def _root(self, frame: Any, root: str, name: str, path: Any, store: bool) -> Any:
         """Guard a chain from a global or a cell; its value."""
@@ -180,16 +180,22 @@ class Watch:
             if name not in frame.f_globals and not store:
                 return None  # a builtin
             value = self.note(frame.f_globals, "item", name, label, whole=not path)
-        else:
-            fn = self.functions.get(frame.f_code)
-            free = frame.f_code.co_freevars
-            if fn is None or name not in free or not fn.__closure__:
-                # A cell of a function that runs now.
-                value = frame.f_locals.get(name)
-                return self._follow(value, path, label, store) if self._known(value) else None
-            cell = fn.__closure__[free.index(name)]
+            return self._follow(value, path, label, store)
+        value = frame.f_locals.get(name, MISSING)
+        cells = self._cells(frame.f_code, name, value)
+        if not cells:  # a cell of a function that runs now
+            return self._follow(value, path, label, store) if self._known(value) else None
+        for cell in cells:
             value = self.note(cell, "cell", None, label, whole=not path)
         return self._follow(value, path, label, store)
+
+    def _cells(self, code: CodeType, name: str, value: Any) -> list[Any]:
+        """The cells that hold `value` under `name` in functions of `code`: one of them runs."""
+        if name not in code.co_freevars:
+            return []
+        at = code.co_freevars.index(name)
+        cells = [fn.__closure__[at] for fn in self.functions.get(code, ()) if fn.__closure__]
+        return [c for c in cells if Guard(c, "cell", None, None, "").read() is value]
 
     def _known(self, value: Any) -> bool:
         return id(value) in self._anchored
@@ -308,9 +314,12 @@ class Watch:
         if isinstance(value, types.MethodType):
             self._anchor(value.__self__)
             value = value.__func__
-        if not isinstance(value, types.FunctionType) or value.__code__ in self.functions:
+        if not isinstance(value, types.FunctionType):
             return
-        self.functions[value.__code__] = value
+        known = self.functions.setdefault(value.__code__, [])
+        if any(value is fn for fn in known):
+            return
+        known.append(value)
         for cell in value.__closure__ or ():
             try:
                 inner = cell.cell_contents
