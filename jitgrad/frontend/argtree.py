@@ -126,8 +126,8 @@ def facts(t: Any) -> Facts:
     view, edge = t._view, t._track.edge
     history = PLAIN if edge is None else LEAF if type(edge) is Leaf else HISTORY
     place: Any = None
-    if view is not None:
-        place = "view", view.chain, t._storage.shape
+    if view is not None:  # of memory that NumPy holds, or of a storage's own
+        place = "view", view.chain, t._storage.shape, t._storage.node is None
     elif t._storage.node is None:
         place = "numpy", t._storage.external.strides
     return Facts(type(t), t._shape, t._dtype, place, history)
