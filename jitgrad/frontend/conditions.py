@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from jitgrad.frontend.argmatch import Match
 from jitgrad.frontend.guards import MISSING, Guards, content
 from jitgrad.frontend.recording import Recording
@@ -18,6 +20,7 @@ from jitgrad.runtime.script import Script
 
 GRADIENT = "whether a gradient is None"
 SHARED = "memory that an argument shares with a tensor of the function"
+OVERLAP = "memory of NumPy that two tensors share"
 Reason = tuple[str, str, str]  # what changed, what it was, what it is
 UNREADABLE = -2  # a guarded value that cannot even be read
 
@@ -119,6 +122,7 @@ class Conditions:
             if id(t._storage) in used:
                 at = self._says(SHARED, "yes", "no")
                 script.line(f"if s{i} is not {script.bind('kept', t._storage)}: return miss({at})")
+        self._external(script, r)
         for (kind, i), had, _ in r.boxes:
             if kind == "box of" and had is not None:
                 at = self._says(GRADIENT, str(not had), str(had))
@@ -130,6 +134,19 @@ class Conditions:
                 script.line(
                     f"edge = t{i}._track.edge", f"if edge.hooks or edge.after: return miss({at})"
                 )
+
+    def _external(self, script: Script, r: Recording) -> None:
+        """Tensors over arrays of NumPy lie apart: what is written to one, no other one sees."""
+        found = [own(source) for source in r.sources if source[0] == "external"]
+        names = [f"s{x}" for kind, x in found if kind == "arg"]
+        names += [script.bind("kept", x) for kind, x in found if kind == "keep"]
+        tests = [
+            f"overlap({a}.external, {b}.external)" for i, a in enumerate(names) for b in names[:i]
+        ]
+        if tests:
+            script.use(overlap=np.may_share_memory)
+            at = self._says(OVERLAP, "no", "yes")
+            script.line(f"if {' or '.join(tests)}: return miss({at})")
 
     def _tensors(self, r: Recording, last: list[int]) -> Any:
         """A function: which condition fails on a Tensor that guards have seen, -1 if none does.

@@ -38,6 +38,44 @@ def test_a_number_of_the_closure():
     assert jg.stats()["recompiles"][-1]["what"] == "closure factor"
 
 
+@pytest.mark.parametrize("kind", ["number", "list", "default"])
+def test_functions_that_share_their_code(kind):
+    def scenario(run):
+        def layer(start):
+            factor = [start]
+
+            def by_cell(x):
+                return x * start
+
+            def by_list(x):
+                return x * factor[0]
+
+            def by_default(x, factor=factor):
+                return x * factor[0]
+
+            def change(value):
+                nonlocal start
+                start = factor[0] = value
+
+            return {"number": by_cell, "list": by_list, "default": by_default}[kind], change
+
+        layers = [layer(float(i)) for i in range(1, 4)]
+
+        @run.compile
+        def f(x):
+            for apply, _ in layers:
+                x = apply(x)
+            return x
+
+        for number in range(3):  # each of them, not the first alone
+            changing(
+                lambda: run.see(f(jg.ones(3))),
+                lambda on, at=number: layers[at][1](at + (7.0 if on else 1.0)),
+            )
+
+    assert both(scenario).replays
+
+
 def test_a_global(monkeypatch):
     def scenario(run):
         f = run.compile(lambda x: x * SCALE)
@@ -303,3 +341,35 @@ def test_a_number_behind_functions():
         changing(lambda: run.see(f(jg.ones(3))), lambda on: held.__setitem__(0, 5.0 + on))
 
     assert both(scenario).replays
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_views_of_other_memory(held):
+    """Views of memory that NumPy holds, and of a tensor's own, are different arguments."""
+
+    def scenario(run):
+        f = run.compile(lambda xs: xs[0] * 2)
+        values = np.arange(5, dtype=np.float32)
+        for own in (held, not held):
+            for _ in range(4):
+                base = jg.tensor(values) if own else jg.from_numpy(values)
+                run.see(f([base[1:]]), f(base[1:][None]))
+
+    both(scenario)
+
+
+def test_arrays_that_come_to_overlap():
+    """What is written to one is read through the other: no replay, and no stale answer."""
+    memory = np.ones(8, np.float32)
+
+    @jg.compile
+    def f(x, y):
+        y.add_(1)
+        return x * 2
+
+    for _ in range(4):
+        np.testing.assert_array_equal(
+            f(jg.from_numpy(memory[:4]), jg.from_numpy(memory[4:])).numpy(), [2, 2, 2, 2]
+        )
+    with pytest.raises(RuntimeError, match="two tensors over one NumPy array"):
+        f(jg.from_numpy(memory[:4]), jg.from_numpy(memory[2:6]))
