@@ -6,12 +6,13 @@ native call. Entry: `compile`. Imports: captures and programs.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from jitgrad.frontend.agree import difference
@@ -22,6 +23,7 @@ from jitgrad.frontend.conditions import GRADIENT, OTHER, Conditions, Miss
 from jitgrad.frontend.program import Program
 from jitgrad.frontend.record import Base
 from jitgrad.frontend.recording import Recording, Shared
+from jitgrad.frontend.recovery import recover
 from jitgrad.frontend.state import local
 from jitgrad.ir import apply
 from jitgrad.runtime import switches, trace
@@ -218,7 +220,8 @@ class Compiled:
                 known.lazy = message
                 return result
             raise RuntimeError(message)
-        entry.second(recording, args, kwargs, self._name)
+        with recovering(recording):
+            entry.second(recording, args, kwargs, self._name)
         recording.capture.settle()
         return result
 
@@ -271,9 +274,20 @@ def _nothing(args: Any, kwargs: Any) -> Miss:
     return OTHER
 
 
+@contextlib.contextmanager
+def recovering(recording: Recording) -> Iterator[None]:
+    """Computing a recording that fails leaves what the call has written as it was."""
+    try:
+        yield
+    except BaseException as error:  # Ctrl-C too
+        recover(local.state, recording.capture.live(), error)
+        raise
+
+
 def _compute(recording: Recording) -> None:
     """All results of a recording, in one schedule."""
-    flush(recording.roots)
+    with recovering(recording):
+        flush(recording.roots)
     recording.capture.settle()
 
 

@@ -152,6 +152,31 @@ def test_an_index_out_of_range():
     assert f(jg.tensor([1])).tolist() == [[6.0, 6.0]]
 
 
+@pytest.mark.parametrize("when", [0, 1])
+def test_what_a_failing_recording_has_written(when):
+    """It goes back to its values in the calls that record, as in lazy mode."""
+
+    def run(wrap):
+        weight = jg.ones(4).realize()
+
+        @wrap
+        def step(i):
+            weight.sub_(weight[i].sum() * 0.25)
+            return weight * 2
+
+        seen = []
+        for call in range(5):
+            if call == when:
+                with pytest.raises(IndexError):
+                    step(jg.tensor([0, 7])).tolist()
+            else:
+                seen.append(step(jg.tensor([0, 1])).tolist())
+            seen.append(weight.tolist())
+        return seen
+
+    assert run(lambda fn: fn) == run(jg.compile)
+
+
 def test_many_patterns_warn_once():
     f = jg.compile(lambda x, k: x * k)
     with warnings.catch_warnings(record=True) as caught:
