@@ -78,6 +78,11 @@ def get_many(kernels):
     kernels = overrides.applied(kernels)
     if not switches.jit():
         return [_interpreted(kernel) for kernel in kernels]
+    return machine_code(kernels)
+
+
+def machine_code(kernels):
+    """The Functions of `kernels` as machine code, whatever JITGRAD_JIT says."""
     texts = [(kernel.source, tuple(kernel.params)) for kernel in kernels]
     if all(text in _by_text for text in texts):
         return [_by_text[text] for text in texts]

@@ -113,7 +113,8 @@ class _Pool:
         self.cores = _core_bits(capacity)
         self.state[driver.CORES] = self.cores.ctypes.data
         self.state[driver.CORE_WORDS] = self.cores.shape[1]
-        self.drive = _NATIVE(build.get(_Driver).address)
+        # A program of machine code may run after JITGRAD_JIT was set to 0.
+        self.drive = _NATIVE(build.machine_code([_Driver])[0].address)
         # One argument block for each thing that the driver does.
         self.blocks = np.array([[0, self.memory.ptr, what] for what in range(5)], np.int64)
         first = self.blocks.ctypes.data
@@ -146,8 +147,8 @@ class _Pool:
             self.state[driver.SETTINGS + 2] = max(1, int(_YIELD_S / turn))
             self.workers = [
                 threading.Thread(
-                    target=self.drive,
-                    args=(self.arguments[driver.WORK], word(thread), _NONE, _NONE),
+                    target=self._work,
+                    args=(word(thread),),
                     name=f"jitgrad-{thread}",
                     daemon=True,
                 )
@@ -157,6 +158,10 @@ class _Pool:
                 worker.start()
         self.state[driver.SETTINGS] = self.threads = threads
         self.block = self.arguments[driver.WALK if threads > 1 else driver.WALK_ALONE]
+
+    def _work(self, thread):
+        # As a method: what the native code reads lives as long as a worker is in it.
+        self.drive(self.arguments[driver.WORK], thread, _NONE, _NONE)
 
     def _turn_seconds(self):
         best = math.inf

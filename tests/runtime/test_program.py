@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import textwrap
 import threading
 import time
 
@@ -231,3 +232,20 @@ def test_cgroup_limits(tmp_path):
     (tmp_path / "cpu.cfs_quota_us").write_text("400000\n")
     assert threads._quota(str(tmp_path)) == 4
     assert 1 <= threads.default_threads() <= len(os.sched_getaffinity(0))
+
+
+def test_a_pool_made_under_jit_0_runs_machine_code(tmp_path):
+    """What drives a program of machine code is machine code, whatever JITGRAD_JIT says by then."""
+    code = """
+        import os
+        import numpy as np
+        from jitgrad.runtime import build, threads
+        from tests.runtime import samples
+        function = build.get(samples.square())
+        threads.set_num_threads(3)
+        os.environ["JITGRAD_JIT"] = "0"
+        x, y = np.arange(9, dtype=np.float32), np.zeros(9, np.float32)
+        assert samples.run(function, [x, y], 9, grain=2) is None
+        print((y == x * x).all())
+    """
+    assert samples.python(textwrap.dedent(code), tmp_path).strip() == "True"
