@@ -11,7 +11,9 @@ import numpy as np
 
 from jitgrad.frontend.argtree import Facts
 
-_MODES = ("gradient mode", "inference mode", "eager mode", "default dtype")
+_MODES = (
+    "gradient mode", "inference mode", "eager mode", "default dtype", "JITGRAD_JIT", "JITGRAD_FUSE",
+)  # fmt: skip
 _HISTORY = ("no gradient", "a leaf that requires grad", "a history")
 Change = tuple[str, str, str]  # what, what it was, what it is
 

@@ -111,7 +111,8 @@ class Compiled:
         if state.capture is not None:  # part of a larger function that is being compiled
             return self._fn(*args, **kwargs)
         pattern = Pattern(args, kwargs)
-        key = (state.grad, state.inference, state.eager, apply._default["float"], pattern.key)
+        modes = (state.grad, state.inference, state.eager, apply._default["float"])
+        key = (*modes, *switches.switched().kernels, pattern.key)
         with self._lock:
             known = self._known.get(key)
             if known is None:

@@ -16,6 +16,7 @@ from jitgrad.frontend.recording import Recording
 from jitgrad.frontend.state import local, rebound
 from jitgrad.frontend.tape import Leaf
 from jitgrad.ir import apply
+from jitgrad.runtime import switches
 from jitgrad.runtime.script import Script
 
 GRADIENT = "whether a gradient is None"
@@ -87,12 +88,14 @@ class Conditions:
     def _modes(self, script: Script) -> None:
         state = local.state
         default = apply._default["float"]
+        kernels = switches.switched().kernels
         script.use(local=local, default=apply._default, float_type=default)
+        script.use(switched=switches.switched, kernels=kernels)
         script.line(
-            "state = local.state",
+            "state, switches = local.state, switched()",
             f"if (state.capture is not None or state.grad is not {state.grad} or "
             f"state.inference is not {state.inference} or state.eager is not {state.eager} or "
-            'default["float"] is not float_type): return other',
+            'default["float"] is not float_type or switches.kernels is not kernels): return other',
         )
 
     def _gradients(self, script: Script, r: Recording) -> None:

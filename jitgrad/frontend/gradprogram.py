@@ -34,7 +34,7 @@ class Gradient:
         script.use(**replay.names(), lock=threads.execution_lock, node=_node)
         script.use(**dict.fromkeys(kept))
         with script.block("def gradient(values, draws, g):"):
-            script.line(f"global {', '.join(kept)}")
+            script.line(f"global {', '.join(kept)}", "switches = switched()")
             names = [f"n{i}" for i in range(len(inputs) - 1)]
             if names:
                 script.line(f"{', '.join(names)}, = values")

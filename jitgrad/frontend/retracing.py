@@ -14,6 +14,7 @@ from jitgrad.frontend.state import local
 from jitgrad.frontend.tape import Edge, Leaf, run
 from jitgrad.ir.node import Node, skeleton, walk
 from jitgrad.ir.op import OPS
+from jitgrad.runtime import switches
 
 _BUFFER = OPS["buffer"]
 _SITE = ("<compiled>", 0, "backward")
@@ -55,7 +56,7 @@ class Retrace:
         links: dict[int, Any] = {id(e): x for e, x in zip(history.outer, self._ends, strict=True)}
         self._edges = _over(history.edges, table, links)
         self.roots = [links[id(e)] for e in history.roots]
-        self._gradient: Gradient | None = None
+        self._gradients: dict[tuple[bool, bool], Gradient] = {}  # by the switches
 
     def forget(self) -> None:
         """Let go of the nodes of the recording."""
@@ -70,8 +71,9 @@ class Retrace:
 
     def gradients(self, values: Values, draws: Draws, g: Node) -> tuple[Node, ...]:
         """Of a single root: the contributions to the gradients of its outer Edges."""
-        if self._gradient is not None:
-            return self._gradient(values, draws, g)
+        kernels = switches.switched().kernels
+        if kernels in self._gradients:
+            return self._gradients[kernels](values, draws, g)
         values = tuple([_twin(n) for n in values])  # no two are one, as other calls may have it
         g = _twin(Gradient.whole(g))
         table = self._table(values, draws)
@@ -79,7 +81,7 @@ class Retrace:
         copied(self._grads, table)
         grads = [table[id(n)] for n in self._grads]
         random = [table[id(n)] for n in self._random]
-        self._gradient = Gradient([*values, g], random, grads, self.label)
+        self._gradients[kernels] = Gradient([*values, g], random, grads, self.label)
         return tuple(grads)
 
     def _table(self, values: Values, draws: Draws) -> dict[int, Node]:

@@ -166,7 +166,7 @@ def run(
         meta.plan(snap)
         return
     program = program_of(snap)
-    values = trace.expected(snap)
+    values = trace.expected(snap.nodes, snap.outputs)
     with threads.execution_lock:
         plan = bound(program, snap)
         outs, failure = plan.run(snap.nodes, launch or trace.launch())
@@ -178,7 +178,7 @@ def run(
     for i, buffer in zip(snap.outputs, outs, strict=True):
         realise(snap.nodes[i], buffer)
     if values is not None:
-        trace.check([snap.nodes[i] for i in snap.outputs], values, program.schedule)
+        trace.check({i: snap.nodes[i].array() for i in snap.outputs}, values, snap.nodes, plan)
 
 
 def bound(program: Program, snap: snapshot.Snapshot) -> Bound:

@@ -18,6 +18,7 @@ from jitgrad.ir.node import Node, skeleton, walk
 from jitgrad.runtime import flush, pool, stats, switches, threads, trace
 from jitgrad.runtime.bind import Bound
 from jitgrad.runtime.errors import raise_failure
+from jitgrad.runtime.patched import Patched, outputs
 from jitgrad.runtime.program import Failure, Program
 from jitgrad.runtime.script import Script
 
@@ -80,7 +81,7 @@ class Replay:
         part = Part()
         part.plan = plan = Bound(program.schedule, program.functions, snap.nodes)
         part.sites = skeleton(snap.nodes)
-        values = trace.expected(snap)
+        values = trace.expected(snap.nodes, snap.outputs)
         with threads.execution_lock:
             outs, failure = plan.run(snap.nodes, trace.launch())
         self.tally.plans.append((plan, program.kernels, len(snap.nodes)))
@@ -112,7 +113,8 @@ class Replay:
             self.sizes.append(buffer.nbytes)
         self.parts.append(part)
         if values is not None:
-            trace.check([snap.nodes[i] for i in snap.outputs], values, program.schedule)
+            got = {i: snap.nodes[i].array() for i in snap.outputs}
+            trace.check(got, values, snap.nodes, plan)
 
     # ---- lines
 
@@ -120,9 +122,10 @@ class Replay:
         """The objects that the lines refer to."""
         program = self.program
         names: dict[str, Any] = {
-            "alloc": pool.alloc, "arena": None, "arrange": self._arrange, "debug": switches.debug,
+            "alloc": pool.alloc, "arena": None, "arrange": self._arrange,
             "getrefcount": getrefcount, "observed": self._observed, "raise_failure": self._raise,
-            "tally": self.tally, "walk": program.walk, "watched": trace.watched,
+            "switched": switches.switched, "tally": self.tally, "walk": program.walk,
+            "watched": trace.watched,
         }  # fmt: skip
         for p, part in enumerate(self.parts):
             words = memoryview(part.plan.words)  # type: ignore[arg-type]
@@ -196,9 +199,9 @@ class Replay:
                 script.line(f"unsigned{p}[{word}] = {draws[index][k - 2]} & {_WORD:#x}")
 
     def write_run(self, script: Script) -> None:
-        """Lines that run everything."""
+        """Lines that run everything; they find `switched()` in `switches`."""
         script.line(
-            "failure = observed() if debug() or watched[0] else walk()",
+            "failure = observed() if switches.observed or watched[0] else walk()",
             "if failure is not None: raise_failure(failure)",
             "tally.runs += 1",
         )
@@ -214,16 +217,22 @@ class Replay:
         return arena
 
     def _observed(self) -> Failure | None:
-        """One run, for whoever watches the steps."""
+        """One run, for whoever watches the steps or compares with the oracle."""
         launch = trace.launch()
         if switches.debug():
             trace.replays([part.plan.schedule for part in self.parts])
         first = 0
         for part in self.parts:
             plan = part.plan
+            values = None
+            if switches.check():
+                graph = Patched(plan, part.sites).graph()
+                values = trace.expected(graph, plan.schedule.wanted)
             failure = plan.program.run() if launch is None else plan.by(launch, part.sites)
             if failure is not None:
                 return dataclasses.replace(failure, step=failure.step + first)
+            if values is not None:
+                trace.check(outputs(plan, part.sites), values, part.sites, plan)
             first += len(plan.steps)
         return None
 

@@ -1,10 +1,11 @@
 """The six environment switches: one function each.
 
 `jit()` JITGRAD_JIT=0 runs kernels interpreted · `fuse()` JITGRAD_FUSE=0 gives every op its own
-kernel · `check()` JITGRAD_CHECK=1 compares every flush with the oracle · `debug()`
-JITGRAD_DEBUG=0..4 · `device()` JITGRAD_DEVICE · `cache_dir()` JITGRAD_CACHE_DIR. A change of
-`os.environ` (a test's `monkeypatch.setenv`) holds from the next call on, though a flush asks five
-times: a call compares the raw text with the one parsed last, 0.1 µs. Imports nothing of jitgrad.
+kernel · `check()` JITGRAD_CHECK=1 compares every run with the oracle · `debug()`
+JITGRAD_DEBUG=0..4 · `device()` JITGRAD_DEVICE · `cache_dir()` JITGRAD_CACHE_DIR · `switched()` what
+compiled calls ask of them. A change of `os.environ` (a test's `monkeypatch.setenv`) holds from the
+next call on, though a flush asks five times: a call compares the raw text with the one parsed last,
+0.1 µs. Imports nothing of jitgrad.
 """
 
 import os
@@ -76,13 +77,50 @@ def fuse():
 
 
 def check():
-    """Whether every flush is compared with the NumPy oracle."""
+    """Whether every flush and compiled call is compared with the NumPy oracle."""
     return _check()
 
 
 def debug():
     """How much is told: 0 nothing ... 4 everything."""
     return _debug()
+
+
+class Switched:
+    """What compiled calls ask for, all at once.
+
+    Attributes:
+        kernels: (jit, fuse), one object for each of the four: programs are recorded under one.
+        observed: whether anybody looks at each run: JITGRAD_DEBUG, JITGRAD_CHECK.
+    """
+
+    __slots__ = ("kernels", "observed")
+    _pairs = {(j, f): (j, f) for j in (False, True) for f in (False, True)}
+
+    def __init__(self):
+        self.kernels = self._pairs[jit(), fuse()]
+        self.observed = bool(debug() or check())
+
+
+def _together():
+    # Four variables in little more time than `_switch` takes for one.
+    table = getattr(os.environ, "_data", os.environ)
+    encode = os.environ.encodekey if table is not os.environ else str
+    a, b, c, d = map(encode, NAMES[:4])
+    get, seen, value = table.get, None, None
+
+    def switched():
+        """The switches that a compiled call depends on."""
+        nonlocal seen, value
+        texts = get(a), get(b), get(c), get(d)
+        if texts != seen:
+            value, seen = Switched(), texts
+        return value
+
+    return switched
+
+
+switched = _together()
 
 
 def device():

@@ -1,4 +1,4 @@
-"""JITGRAD_DEBUG: what each flush did, on stderr; JITGRAD_CHECK: each flush against the oracle.
+"""JITGRAD_DEBUG: what each flush did, on stderr; JITGRAD_CHECK: each run against the oracle.
 
 1 a line per flush: schedule hit, or miss and where the time went · 2 each launch: name, ms, GB/s
 and the share of the machine's ceiling, marked if under 60 % · 3 rewrites that fired · 4 the source.
@@ -123,37 +123,41 @@ def launcher(plan: Any) -> Any:
     return None
 
 
-def expected(snap: Snapshot) -> list[tuple[int, str, np.ndarray]] | None:
-    """Of each output: its number in the snapshot, what it is, and the oracle's value.
+Expected = list[tuple[int, str, np.ndarray]]
+
+
+def expected(nodes: list[Node], outputs: list[int]) -> Expected | None:
+    """Of each output: its number among `nodes`, what it is, and the oracle's value.
 
     None unless JITGRAD_CHECK asks for it.
     """
     if not switches.check():
         return None
-    nodes = [snap.nodes[i] for i in snap.outputs]
-    return list(zip(snap.outputs, map(repr, nodes), evaluate(nodes), strict=True))
+    wanted = [nodes[i] for i in outputs]
+    return list(zip(outputs, map(repr, wanted), evaluate(wanted), strict=True))
 
 
-def check(nodes: list[Node], values: list[tuple[int, str, np.ndarray]], schedule: Schedule) -> None:
-    """Compare realised outputs with the oracle.
+def check(got: dict[int, np.ndarray], values: Expected, nodes: list[Node], plan: Any) -> None:
+    """Compare outputs, by their numbers among `nodes`, with the oracle.
 
     Raises:
         AssertionError: naming the node, its line and the kernel that computed it.
     """
-    for node, (number, what, want) in zip(nodes, values, strict=True):
-        got = node.array()
+    for number, what, want in values:
+        node, array = nodes[number], got[number]
         if node.dtype.kind != "f":
-            same = np.array_equal(got, want)
+            same = np.array_equal(array, want)
         else:
             finite = np.abs(want[np.isfinite(want)])
             scale = float(finite.max()) if finite.size else 1.0
             tolerance = 1e-4 if node.dtype.itemsize == 4 else 1e-9
-            same = np.allclose(got, want, tolerance, tolerance * scale, equal_nan=True)
+            same = np.allclose(array, want, tolerance, tolerance * scale, equal_nan=True)
         if not same:
-            file, line, _ = node.site
-            steps = schedule.steps
+            file, line, note = node.site
+            where = f"{file}:{line}" + (f" ({note})" if note else "")
+            steps = plan.schedule.steps
             names = [s.name for s in steps if any(number in sources for sources in s.sources)]
             raise AssertionError(
-                f"JITGRAD_CHECK: {what} recorded at {file}:{line} differs from the oracle; "
+                f"JITGRAD_CHECK: {what} recorded at {where} differs from the oracle; "
                 f"kernel: {', '.join(names or [s.name for s in steps])}"
             )

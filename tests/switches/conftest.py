@@ -1,7 +1,10 @@
 """What the tests of the switches share: nothing is known of earlier tests' schedules."""
 
+import dataclasses
+
 import pytest
 
+from jitgrad.compiler import schedule as schedules
 from jitgrad.runtime import flush, misses
 from jitgrad.runtime.stats import counts
 
@@ -24,3 +27,16 @@ def said(capsys):
         return [line.removeprefix("jitgrad: ") for line in text.splitlines()]
 
     return lines
+
+
+@pytest.fixture
+def wrong(monkeypatch):
+    """A code generator that subtracts where it should add."""
+    right = schedules.CPU.write
+
+    def write(*args):
+        kernel = right(*args)
+        kernel.source = kernel.source.replace(" + x", " - x").replace(" + ONE", " - ONE")
+        return kernel
+
+    monkeypatch.setattr(schedules, "CPU", dataclasses.replace(schedules.CPU, write=write))
