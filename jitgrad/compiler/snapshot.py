@@ -15,6 +15,7 @@ from typing import Any
 
 from jitgrad.compiler.layout import move_key, numeric_tags
 from jitgrad.ir.node import Node, walk
+from jitgrad.ir.references import ASKING
 
 # Attributes that are run-time slots or that other parts of the key imply.
 _SLOTS: dict[str, tuple[str, ...]] = {
@@ -118,7 +119,7 @@ def exclusive(write: Node) -> bool:
     """Whether only `write` (and the walk that lists it) holds its base: a realised one, or an
     earlier write, which would find the later elements in its memory if it were computed again."""
     base = write.inputs[0]
-    if sys.getrefcount(base) != 4:  # the walk's list, write.inputs, `base`, the argument
+    if sys.getrefcount(base) != 2 + ASKING:  # the walk's list, write.inputs
         return False
     if not base.realised:
         return base.op.name == "write"

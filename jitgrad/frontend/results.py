@@ -21,6 +21,7 @@ from jitgrad.frontend.tape import Box, Edge, Leaf
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.ir.node import Node
 from jitgrad.ir.op import OPS
+from jitgrad.ir.references import ASKING
 from jitgrad.runtime.script import Script
 
 _BUFFER = OPS["buffer"]
@@ -190,20 +191,23 @@ class Results:
         shape = self.r.inputs[self._input(slot)].shape
         line = self.script.line
         line(f"s = {self._storage(slot)}", f"s.version += {count}", "n = s.node")
-        # Held by nothing but the storage: also by `n` and the call.
-        line(f"if getrefcount(n) == 3: spare{what} = n.data; n.data = out{what}")
+        # Held by nothing but the storage.
+        line(f"if getrefcount(n) == {1 + ASKING}: spare{what} = n.data; n.data = out{what}")
         line(f"else: s.node = node({shape}, {dtype}, out{what})")
 
     def _grad(self, box: Box, what: int, shape: Any, dtype: Any) -> None:
         script = self.script
         name, dtype = script.bind("box", box), script.bind("dtype", dtype)
         script.line(f"t = {name}.value")
-        # Held by nothing but the box; its storage also as its own track, without history.
+        # Held by nothing but the box; its storage also as its own track, without history, and
+        # by an assignment, which a call does not borrow from.
+        alone = 1 + ASKING
         refs = 4 + sum(kind == "box" and b is box for kind, b in self.r.sources)
         with script.block(
-            "if (t is not None and getrefcount(t) == 3 and t._view is None and t._box is None "
+            f"if (t is not None and getrefcount(t) == {alone} "
+            "and t._view is None and t._box is None "
             f"and getrefcount(s := t._storage) == {refs} and (n := s.node) is not None "
-            "and getrefcount(n) == 3 and s.edge is None):"
+            f"and getrefcount(n) == {alone} and s.edge is None):"
         ):
             script.line(f"spare{what} = n.data", f"n.data = out{what}", "s.version = 0")
         script.line(f"else: {name}.value = fresh(Tensor, {shape}, {dtype}, out{what})")

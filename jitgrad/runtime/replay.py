@@ -15,6 +15,7 @@ from typing import Any
 from jitgrad.compiler import snapshot
 from jitgrad.ir.apply import realise
 from jitgrad.ir.node import Node, skeleton, walk
+from jitgrad.ir.references import ASKING
 from jitgrad.runtime import flush, pool, stats, switches, threads, trace
 from jitgrad.runtime.bind import Bound
 from jitgrad.runtime.errors import raise_failure
@@ -153,11 +154,11 @@ class Replay:
             if i not in self._spare and i not in self._fresh:
                 script.line(f"out{i} = alloc({size})")
                 continue
-            # Nothing but this module and the call refers to it; it is no memory of NumPy's.
+            # Nothing but this module refers to it; it is no memory of NumPy's.
             script.line(
                 f"out{i} = spare{i}",
-                f"if out{i} is None or getrefcount(out{i}) != 3 or out{i}.keep is not None: "
-                f"out{i} = alloc({size})",
+                f"if out{i} is None or getrefcount(out{i}) != {1 + ASKING} "
+                f"or out{i}.keep is not None: out{i} = alloc({size})",
             )
         if any(part.plan.arena_bytes for part in self.parts):
             script.line("if arena is None: arena = arrange()")
