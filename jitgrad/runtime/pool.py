@@ -7,6 +7,7 @@ memory back to the system, `memory_stats()` tells what is held. Imports `switche
 
 import bisect
 import collections
+import contextlib
 import ctypes
 import threading
 import weakref
@@ -136,18 +137,22 @@ def empty_cache():
     """
     given = 0
     with _lock:
+        small = []  # taken off the lists first: other threads allocate without the lock
         for size, blocks in list(_free.items()):
-            if size >= _LARGE:
-                while blocks:
-                    given += _unmap(blocks.pop())
-        small = {size: blocks for size, blocks in _free.items() if size < _LARGE}
-        unused = sum(size * len(blocks) for size, blocks in small.items()) + _rest[1]
-        if unused == len(_arenas) * _ARENA:
-            for blocks in small.values():
-                blocks.clear()
+            with contextlib.suppress(IndexError):
+                while True:
+                    address = blocks.pop()
+                    if size >= _LARGE:
+                        given += _unmap(address)
+                    else:
+                        small.append((size, address))
+        if sum(size for size, _ in small) + _rest[1] == len(_arenas) * _ARENA:
             given += sum(_unmap(address) for address in _arenas)
             _arenas.clear()
             _rest[:] = 0, 0
+        else:
+            for size, address in reversed(small):
+                _free[size].append(address)
     return given
 
 
@@ -181,8 +186,9 @@ def _fresh(size):
         if size >= _LARGE:
             for other in sorted(_free):
                 # Alternating sizes share a block instead of holding one each.
-                if size < other <= size + size // 2 and _free[other]:
-                    return other, _free[other].pop()
+                if size < other <= size + size // 2:
+                    with contextlib.suppress(IndexError):
+                        return other, _free[other].pop()
             return size, _map(size)
         if _rest[1] < size:
             _keep_rest()

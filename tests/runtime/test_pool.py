@@ -1,5 +1,6 @@
 """The buffer pool: reuse, alignment, lifetimes, what is given back."""
 
+import collections
 import gc
 import random
 
@@ -103,3 +104,42 @@ def test_too_much_memory():
     with pytest.raises(MemoryError, match="jitgrad holds"):
         pool.alloc(1 << 60)
     assert pool.alloc(100).nbytes == 100
+
+
+class Counted(collections.deque):
+    """A free list of which another thread takes a block right after somebody has counted them."""
+
+    def __len__(self):
+        count = super().__len__()
+        if count:
+            self.taken.append(self.pop())
+        return count
+
+    taken: list[int] = []
+
+
+@pytest.fixture
+def raced(monkeypatch):
+    """A pool without any memory, whose free lists are `Counted`."""
+    monkeypatch.setattr(Counted, "taken", [])
+    monkeypatch.setattr(pool, "_free", collections.defaultdict(Counted))
+    monkeypatch.setattr(pool, "_mappings", {})
+    monkeypatch.setattr(pool, "_arenas", set())
+    monkeypatch.setattr(pool, "_rest", [0, 0])
+
+
+@pytest.mark.usefixtures("raced")
+def test_a_block_that_another_thread_takes():
+    size = 3 << 20
+    larger = pool.alloc(size + size // 4)
+    del larger
+    assert pool.alloc(size).nbytes == size
+
+
+@pytest.mark.usefixtures("raced")
+def test_memory_that_another_thread_takes_is_not_given_back():
+    small = pool.alloc(64)
+    del small
+    given = pool.empty_cache()
+    assert not (given and Counted.taken)
+    assert given or pool._arenas
