@@ -1,15 +1,18 @@
 """Programs: memory and errors do not depend on threads; forks; several Python threads."""
 
+import gc
 import os
 import random
 import signal
 import textwrap
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
 
+from jitgrad.kernels import driver
 from jitgrad.runtime import build, program, threads
 from tests.runtime import samples
 
@@ -149,6 +152,30 @@ def test_changing_the_number_of_threads_between_runs():
         threads.set_num_threads(count)
         assert threads.get_num_threads() == count
         assert samples.squares(5000)
+
+
+def test_a_worker_that_leaves_late_keeps_the_pool():
+    group = threads._Pool(2)
+    native, arguments = group.drive, group.arguments
+    leave = threading.Event()
+
+    def late(what, *rest):
+        if what is arguments[driver.WORK]:
+            leave.wait(20)
+        return native(what, *rest)
+
+    group.drive = late
+    group.prepare(2, 0)
+    native(arguments[driver.STOP], threads.word(0), threads.word(0), threads.word(0))
+    (worker,), memory = group.workers, weakref.ref(group.memory)
+    del group
+    gc.collect()
+    assert memory() is not None
+    leave.set()
+    worker.join(20)
+    gc.collect()
+    assert not worker.is_alive()
+    assert memory() is None
 
 
 @pytest.mark.parametrize("n", [0, -1, 1.5, True, "2", 10_000])
