@@ -104,10 +104,10 @@ class Capture:
     def stop(self) -> None:
         """End; recording goes on as before."""
         if self.open:
-            self.watch.stop()
+            self.open = False
             self._state.capture = None
             self._state.eager = self._eager
-            self.open = False
+            self.watch.stop()  # last: it looks at the user's objects, which may raise
 
     def fail(self, reason: str) -> None:
         """Remember why this call cannot be replayed (the first reason counts)."""

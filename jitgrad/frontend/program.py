@@ -166,6 +166,7 @@ class Program:
         first = replay.inputs
         if self.steady:
             with script.block("if addresses != steady:"):
+                script.line("steady = None  # Ctrl-C may come in between")
                 script.line("".join([f"a{i}, " for i in sorted(self.steady)]) + "= addresses")
                 replay.write_addresses(script, lambda i: f"a{i}" if i in self.steady else None)
                 script.line("steady = addresses")

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import jitgrad as jg
+from jitgrad.frontend.state import local
+from jitgrad.frontend.watch import Watch
 from tests.frontend.compiled import batches, bits, network, state
 
 
@@ -175,6 +177,21 @@ def test_what_a_failing_recording_has_written(when):
         return seen
 
     assert run(lambda fn: fn) == run(jg.compile)
+
+
+def test_ctrl_c_while_a_recording_ends(monkeypatch):
+    f = jg.compile(lambda x: x * 2)
+
+    def interrupted(watch):
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Watch, "_attributes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        f(jg.ones(2))
+    assert local.state.capture is None
+    assert sys.getprofile() is None
+    assert [f(jg.ones(2) * i).tolist() for i in range(4)] == [[2.0 * i] * 2 for i in range(4)]
 
 
 def test_many_patterns_warn_once():
