@@ -122,6 +122,7 @@ def _flush_live(state: State, why: str) -> None:
         flush(nodes.values())
     except BaseException as error:  # Ctrl-C too
         recover(state, storages, error)
+        del storages, nodes  # or who keeps the traceback keeps every Tensor that was pending
         raise
 
 

@@ -2,7 +2,7 @@
 
 A Storage that was written since it last had values goes back to them if its new value can no longer
 be computed; a Tensor that never had any is left out of full flushes and raises again when it is
-read. Entry: `recover`, `undo`. Imports: ir.
+read. Entry: `recover`, `undo`. Imports: ir, runtime.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from weakref import ref
 
 from jitgrad.frontend.state import State
 from jitgrad.ir.node import Node, walk
+from jitgrad.runtime.errors import BY_INDEX, looked_up
 
 
 def recover(state: State, storages: Iterable[Any], error: BaseException) -> None:
@@ -20,7 +21,8 @@ def recover(state: State, storages: Iterable[Any], error: BaseException) -> None
     waiting. An error that says nothing of what failed (Ctrl-C, say) changes nothing."""
     failed = getattr(error, "failed", ())
     storages = [s for s in storages if s.node is not None]
-    lost = resting_on(failed, [s.node for s in storages]) if failed else set()
+    indices = isinstance(error, IndexError)
+    lost = resting_on(failed, [s.node for s in storages], indices) if failed else set()
     waiting = []
     for storage in storages:
         if id(storage.node) not in lost:
@@ -30,12 +32,22 @@ def recover(state: State, storages: Iterable[Any], error: BaseException) -> None
     state.pending[:] = waiting
 
 
-def resting_on(failed: Iterable[Node], nodes: list[Node]) -> set[int]:
-    """The ids of all nodes at or below `nodes` that need one of `failed`."""
+def resting_on(failed: Iterable[Node], nodes: list[Node], indices: bool) -> set[int]:
+    """The ids of all nodes at or below `nodes` that need one of `failed`.
+
+    `indices`: an index of theirs is out of range. Whatever else looks up by it would fail next, in
+    some later flush that has nothing to do with it: their gradients do.
+    """
     lost = set(map(id, failed))
+    taken = [looked_up(node) for node in failed if indices and node.op.name in BY_INDEX]
+    bounds = {id(index): bound for index, bound in taken}
     for node in walk(nodes):
         if any(id(x) in lost for x in node.inputs):
             lost.add(id(node))
+        elif bounds and node.op.name in BY_INDEX:
+            index, bound = looked_up(node)
+            if bound <= bounds.get(id(index), -1):
+                lost.add(id(node))
     return lost
 
 

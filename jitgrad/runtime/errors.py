@@ -1,6 +1,7 @@
 """What goes wrong in or around a kernel becomes an exception that names the user's lines.
 
-Entry: `raise_failure` (a kernel's error code), `not_built` (a kernel that does not compile).
+Entry: `raise_failure` (a kernel's error code), `not_built` (a kernel that does not compile),
+`looked_up` (which index an op takes).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 from jitgrad.compiler.schedule import Schedule, Step
 from jitgrad.ir.node import Node
 
+BY_INDEX = frozenset(["gather", "put_add", "put_rows", "scatter_add", "take"])
 OUT_OF_RANGE = 1  # the error code of an index
 SHOWN = 8  # lines of a kernel that a message names
 REST = "  nothing was changed; other pending tensors still evaluate"
@@ -34,10 +36,15 @@ def raise_failure(failure: Any, schedule: Schedule, nodes: list[Node]) -> None:
     if name == "check_index":
         name, limit = node.attrs[0], f"[0, {size_of(node)})"
     else:
-        axis = node.attrs[0] if name in ("gather", "scatter_add") else 0
-        limit = f"[0, {node.inputs[0].shape[axis]})"
+        limit = f"[0, {looked_up(node)[1]})"
     text = f"{name}: index {failure.value} is out of range {limit}\n  recorded at {where}\n{REST}"
     raise blamed(IndexError(text), [node])
+
+
+def looked_up(node: Node) -> tuple[Node, int]:
+    """Of an op that reads or writes at an index: the index, and the bound of its elements."""
+    axis = node.attrs[0] if node.op.name in ("gather", "scatter_add") else 0
+    return node.inputs[1], node.inputs[0].shape[axis]
 
 
 def not_built(error: Exception, schedule: Schedule, nodes: list[Node]) -> Exception:

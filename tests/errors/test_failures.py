@@ -1,5 +1,7 @@
 """Kernels that fail: who is named, and what stays as it was."""
 
+import gc
+import weakref
 from unittest import mock
 
 import pytest
@@ -151,3 +153,41 @@ def test_a_full_flush_after_a_failure_leaves_the_failed_one_out():
     assert good.tolist() == [4.0] * 3
     with pytest.raises(IndexError):
         (bad + 1).tolist()
+
+
+@pytest.mark.parametrize("lookup", [
+    lambda x, i: torch.zeros(3).scatter_add(0, i, x * 2),
+    lambda x, i: (x * 2).gather(0, i),
+    lambda x, i: (x * 2)[i],
+    lambda x, i: torch.zeros(3).index_put((i,), x * 2),
+])  # fmt: skip
+def test_a_gradient_by_the_same_index_does_not_fail_a_later_flush(lookup):
+    x = torch.ones(3).requires_grad_()
+    (x * 3).sum().backward()
+    before = x.grad.tolist()
+    y = lookup(x, torch.tensor([0, 6, 1]))
+    y.sum().backward()
+    with pytest.raises(IndexError, match="index 6"):
+        y.tolist()
+    torch.flush_all()
+    assert x.grad.tolist() == before
+
+
+def test_what_looks_up_by_another_index_waits_on():
+    x, good = torch.ones(3), torch.tensor([0, 2])
+    bad, fine = x[torch.tensor([0, 6])], x[good] * 2
+    with pytest.raises(IndexError):
+        bad.tolist()
+    assert fine.tolist() == [2.0, 2.0]
+
+
+def test_a_kept_error_keeps_no_tensor():
+    x = torch.ones(3)
+    tensors = [x[torch.tensor([7])], *(x * n for n in range(2, 6))]
+    storages = [weakref.ref(t._storage) for t in tensors]
+    with pytest.raises(IndexError) as caught:
+        torch.flush_all()
+    del tensors
+    gc.collect()
+    assert caught.value.__traceback__ is not None
+    assert [ref() for ref in storages] == [None] * 5
