@@ -13,15 +13,19 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import ref
 
+from jitgrad.frontend.hostscalar import Event, HostFloat, numbered
 from jitgrad.frontend.record import Base, finished, wrap
 from jitgrad.frontend.state import State, local, place
 from jitgrad.frontend.tape import Box, Edge, Leaf, deposit, passing
+from jitgrad.frontend.types import Slot, slot
 from jitgrad.ir import site as ir_site
 from jitgrad.ir.call import HOLE, Body, Call
 from jitgrad.ir.node import Node, walk
 
 _NOWHERE = ("", 0, "")
 _DRAWS = frozenset(["uniform", "normal", "random_bits"])
+
+FLOATS = frozenset([float, Slot, HostFloat])  # classes of numbers that may differ from use to use
 
 
 def hole(shape: Any, dtype: Any) -> Node:
@@ -48,15 +52,16 @@ def tracing(state: State, rule: bool) -> Iterator[None]:
 class Gradient:
     """What backward records through a use: a Body over the gradient of the result and some of the
     values of the forward Body (`reads`: their positions). `results` has, for each argument, the
-    position of its gradient, or None.
+    position of its gradient, or None; `slots` as in `Recorded`.
     """
 
-    __slots__ = ("body", "reads", "results")
+    __slots__ = ("body", "reads", "results", "slots")
 
     def __init__(self, body: Body, reads: tuple[int, ...], results: list[int | None]) -> None:
         self.body = body
         self.reads = reads
         self.results = results
+        self.slots = _slots(body)
 
 
 class Recorded:
@@ -64,28 +69,46 @@ class Recorded:
 
     `outs` has for each result ("value", its position) or ("argument", which is handed back);
     `single` tells that there is one result, not a tuple. `saved` are the positions of values that
-    backward may read; without `gradient` there is nothing to differentiate.
+    backward may read; without `gradient` there is nothing to differentiate. `slots` has, by
+    position, what its number arguments become; `numbers` are their values when it was recorded,
+    None once there may be others (`free`: all may), see `composing`.
     """
 
     __slots__ = (
-        "body", "edges", "frees", "gradient", "label", "leaves", "outs", "places", "root", "saved",
-        "single",
+        "body", "edges", "free", "frees", "gradient", "label", "leaves", "numbers", "outs",
+        "places", "root", "saved", "single", "slots",
     )  # fmt: skip
 
     body: Body
     edges: list[Edge]  # those recorded inside, oldest first
+    free: bool
     frees: bool  # whether a second backward would miss something
     gradient: Gradient | None
     label: str
     leaves: list[Leaf | None]  # of the stand-ins
+    numbers: list[Any]
     outs: list[tuple[str, int]]
     places: dict[int, int]  # id of a node recorded inside -> position
     root: int  # position of the result that can be differentiated
     saved: tuple[int, ...]
     single: bool
+    slots: list[tuple[int, HostFloat]]
 
-    def use(self, tensors: list[Any], state: State) -> Any:
-        """The results of the function for `tensors`, its Tensor arguments in order."""
+    def takes(self, numbers: list[float]) -> bool:
+        """Whether the recording is known to hold for `numbers`."""
+        return self.free or all(
+            a is None or a == b for a, b in zip(self.numbers, _exact(numbers), strict=True)
+        )
+
+    def admit(self, numbers: list[float]) -> None:
+        """It has turned out the same for `numbers`: those that differ may have any value."""
+        for i, x in enumerate(_exact(numbers)):
+            if self.numbers[i] != x:
+                self.numbers[i] = None
+        self.free = all(x is None for x in self.numbers)
+
+    def use(self, tensors: list[Any], numbers: list[float], state: State) -> Any:
+        """The results of the function for its Tensor and its number arguments, in order."""
         here = None if state.forced else place(state)
         site = ir_site.here() if here is None else here.site
         nodes: list[Node] = []
@@ -102,11 +125,13 @@ class Recorded:
             nodes.append(node)
             edges.append(history)
         call = Call(self.body, tuple(nodes), site)
+        if self.slots:
+            call.numbers = {at: number.get(numbers) for at, number in self.slots}
         edge: Any = None
         if self.gradient is not None:
             shape, dtype, _ = self.body.facts[self.root]
             edge = CallEdge(self.label, None, tuple(edges), (), shape, dtype, site)
-            edge.recorded, edge.root = self, None
+            edge.recorded, edge.numbers, edge.root = self, numbers, None
             if self.saved:
                 _save(edge, call, nodes)
             if state.capture is not None:  # which looks at histories Edge by Edge
@@ -151,8 +176,9 @@ class CallEdge(Edge):
     and ever after: `root` is the last of them.
     """
 
-    __slots__ = ("recorded", "root")
+    __slots__ = ("numbers", "recorded", "root")
     opens = True
+    numbers: list[float]
     recorded: Recorded
     root: Edge | None
 
@@ -160,6 +186,8 @@ class CallEdge(Edge):
         gradient: Any = self.recorded.gradient
         inputs = (g, *[self.saved.part(at) for at in gradient.reads])
         call = Call(gradient.body, inputs, ir_site.here())
+        if gradient.slots:
+            call.numbers = {at: number.get(self.numbers) for at, number in gradient.slots}
         return tuple([None if at is None else call.part(at) for at in gradient.results])
 
     def inner(self, recorded: bool) -> Edge:
@@ -188,7 +216,11 @@ class CallEdge(Edge):
         for edge in recorded.edges:
             inputs = tuple([twins[x] for x in edge.inputs])
             site = (file, line, edge.site[2])
-            twin = Edge(edge.label, edge.rule, inputs, edge.attrs, edge.shape, edge.dtype, site)
+            attrs = edge.attrs
+            if any(type(a) is HostFloat for a in attrs):
+                given = self.numbers
+                attrs = tuple([slot(a.get(given)) if type(a) is HostFloat else a for a in attrs])
+            twin = Edge(edge.label, edge.rule, inputs, attrs, edge.shape, edge.dtype, site)
             twin.frees = edge.frees
             twin.saved = tuple(
                 [
@@ -224,11 +256,53 @@ def through(edges: list[Any], g: Node) -> dict[Any, Any]:
 # ---- recording one
 
 
+class Steered(Exception):
+    """The values of number arguments decide what is recorded."""
+
+
 def record(
-    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], label: str, rule: bool
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    label: str,
+    rule: bool,
+    numbers: list[float],
 ) -> Recorded | None:
-    """Run `fn` on stand-ins for its Tensor arguments; None if a use of it is no Call: what it
-    returns is a view of an argument, say, or several results with gradients."""
+    """Run `fn` on stand-ins for its Tensor arguments and, if there are `numbers`, for its floats,
+    which have these values. None if a use of it is no Call: what it returns is a view of an
+    argument, say, or several results with gradients.
+
+    Raises:
+        Steered: if the values of numbers were looked at.
+    """
+    event = Event(lambda: numbers)
+    given = iter(numbered(event))
+    try:
+        made = _recorded(fn, args, kwargs, label, rule, given)
+    except Exception:
+        if event.looked:
+            raise Steered from None
+        raise
+    if event.looked:
+        raise Steered
+    event.values = ()
+    if made is not None:
+        made.numbers, made.free = _exact(numbers), not numbers
+        made.slots = _slots(made.body)
+        bodies = [made.body] if made.gradient is None else [made.body, made.gradient.body]
+        if any(type(a) is HostFloat for body in bodies for step in body.steps for a in step[2]):
+            raise Steered  # an attribute, which is no slot
+    return made
+
+
+def _recorded(
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    label: str,
+    rule: bool,
+    given: Iterator[HostFloat],
+) -> Recorded | None:
     state = local.state
     holes: list[Node] = []
     leaves: list[Leaf | None] = []
@@ -236,7 +310,7 @@ def record(
 
     def stand_in(x: Any) -> Any:
         if not isinstance(x, Base):
-            return x
+            return next(given, x) if type(x) in FLOATS else x
         leaf = None
         if state.grad and x._edge() is not None:
             leaf = Leaf(x._shape, x._dtype, Box())
@@ -323,6 +397,36 @@ def _differentiated(made: Recorded, y: Node, root: Any, order: list[Node]) -> Re
     )
     made.saved = tuple(sorted({*made.saved, *made.gradient.reads}))
     return made
+
+
+def _exact(numbers: list[float]) -> list[Any]:
+    """The values, not counted as looked at; -0.0 is another one than 0.0."""
+    return [float.__float__(x) or repr(float.__float__(x)) for x in numbers]
+
+
+def _slots(body: Body) -> list[tuple[int, HostFloat]]:
+    """The numbers of a Body that follow from arguments, by position."""
+    steps = enumerate(body.steps, body.count)
+    return [(at, step[6]) for at, step in steps if type(step[6]) is HostFloat]
+
+
+def agree(a: Recorded, b: Recorded) -> bool:
+    """Whether two recordings of a signature differ in numbers that are slots, if in anything."""
+    if (a.outs, a.saved, a.root, a.frees) != (b.outs, b.saved, b.root, b.frees):
+        return False
+    pairs = [(a.body, b.body)]
+    if a.gradient is not None and b.gradient is not None:
+        pairs.append((a.gradient.body, b.gradient.body))
+    attrs = [[_plain(x) for e in r.edges for x in e.attrs] for r in (a, b)]
+    return attrs[0] == attrs[1] and all(_steps(x) == _steps(y) for x, y in pairs)
+
+
+def _steps(body: Body) -> list[Any]:
+    return [(*step[:6], _plain(step[6])) for step in body.steps]
+
+
+def _plain(x: Any) -> Any:
+    return HostFloat if type(x) is HostFloat else x
 
 
 def _inside(root: Any, leaves: list[Leaf | None]) -> list[Edge] | None:

@@ -1,7 +1,10 @@
 """Composed functions, called by users: each use is one Call, found by its signature.
 
-A signature is everything that what the function records may depend on: shapes, dtypes and whether a
-gradient is wanted of Tensors, anything else by value.
+A signature is everything that what the function records may depend on: shapes, dtypes and whether
+a gradient is wanted of Tensors, anything else by value. But floats are slots, like all numbers of
+users, if the function does nothing but arithmetic with them: comparisons and the like are noticed
+when it is recorded (`calls.Steered`), and other numbers are let in when a second recording, with
+them, has turned out the same.
 Entry: `composed(fn)`, `as_call(label)`. Imports: the recorder, the thread's state.
 """
 
@@ -12,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jitgrad.frontend import calls
+from jitgrad.frontend.hostscalar import HostFloat
 from jitgrad.frontend.record import Base
 from jitgrad.frontend.state import State, local, place
 from jitgrad.frontend.tape import Edge
@@ -20,8 +24,8 @@ from jitgrad.ir import apply
 from jitgrad.ir.dtype import DType
 
 KNOWN = 256  # signatures of one function
-# Classes whose equal values are the same, but for zeros; a tuple may hold them, too.
-_VALUES = frozenset([int, float, bool, str, type(None), Slot, IntSlot, DType])
+# Classes whose equal values are the same; a tuple may hold them and floats.
+_VALUES = frozenset([int, bool, str, type(None), IntSlot, DType])
 
 
 def composed(
@@ -79,6 +83,7 @@ def as_call(label: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 _PLAIN = object()  # what `_use` answers where a use is to be recorded op by op
+_STEERED = object()  # known of a signature under which numbers are told apart by value
 
 
 def _use(
@@ -92,15 +97,47 @@ def _use(
 ) -> Any:
     """One use of `fn`, by what is known of its signature."""
     tensors: list[Any] = []
-    key = _signature(state, args, kwargs, tensors)
+    numbers: list[float] = []
+    key = _signature(state, args, kwargs, tensors, numbers)
     if key is None:
         return _PLAIN
     recorded = known.get(key, _PLAIN)  # not asked twice: another thread may clear it
-    if recorded is _PLAIN:
+    if recorded is _STEERED:
+        if HostFloat in map(type, numbers):  # a value that later calls will not have
+            return _PLAIN
+        key, numbers = (*key, *map(repr, numbers)), []
+        recorded = known.get(key, _PLAIN)
+    if recorded is _PLAIN or (recorded is not None and not recorded.takes(numbers)):
+        before = None if recorded is _PLAIN else recorded
+        recorded = _recorded(before, fn, args, kwargs, label, rule, numbers)
         if len(known) >= KNOWN:
             known.clear()
-        recorded = known[key] = calls.record(fn, args, kwargs, label, rule)
-    return _PLAIN if recorded is None else recorded.use(tensors, state)
+        known[key] = recorded
+        if recorded is _STEERED:
+            return _use(known, state, fn, args, kwargs, label, rule)
+    return _PLAIN if recorded is None else recorded.use(tensors, numbers, state)
+
+
+def _recorded(
+    before: Any,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    label: str,
+    rule: bool,
+    numbers: list[float],
+) -> Any:
+    """What is to be known of a signature; `before` was recorded with other numbers."""
+    try:
+        made = calls.record(fn, args, kwargs, label, rule, numbers)
+    except calls.Steered:
+        return _STEERED
+    if before is None:
+        return made
+    if made is None or not calls.agree(before, made):
+        return _STEERED
+    before.admit(numbers)
+    return before
 
 
 def _labelled(out: Any, label: str) -> Any:
@@ -112,9 +149,14 @@ def _labelled(out: Any, label: str) -> Any:
 
 
 def _signature(
-    state: State, args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Any]
+    state: State,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    tensors: list[Any],
+    numbers: list[float],
 ) -> tuple[Any, ...] | None:
-    """The signature of a use, None where there is no telling; `tensors` gets its Tensors."""
+    """The signature of a use, None where there is no telling; `tensors` gets its Tensors, `numbers`
+    its floats."""
     grad = state.grad
     key: list[Any] = [apply.default_float(), grad]
     values = (*args, *kwargs.values()) if kwargs else args
@@ -129,9 +171,12 @@ def _signature(
                 key.append(a._edge() is not None)
             continue
         kind = type(a)
-        if kind in _VALUES:
-            key += (kind, a or repr(a))  # -0.0 is equal to 0.0
-        elif isinstance(a, tuple) and all(type(x) in _VALUES for x in a):
+        if kind in calls.FLOATS:
+            key.append(float)
+            numbers.append(float(a) if kind is Slot else a)
+        elif kind in _VALUES:
+            key += (kind, a)
+        elif isinstance(a, tuple) and all(type(x) in _VALUES or type(x) is float for x in a):
             key.append(repr(a))
         else:
             return None

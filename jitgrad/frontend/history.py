@@ -55,9 +55,10 @@ class History:
             stack += edge.inputs
         self.outer.sort(key=lambda e: e.seq)
         self.edges = sorted(seen.values(), key=lambda e: e.seq)
-        for node in walk(self.saved()):
-            if node.op.name == "scalar" and type(node.data) is HostFloat:
-                raise Unfit("the gradient of a result depends on a setting of an optimizer")
+        numbers = [n.data for n in walk(self.saved()) if n.op.name == "scalar"]
+        numbers += [a for e in self.edges for a in e.attrs]
+        if any(type(x) is HostFloat for x in numbers):
+            raise Unfit("the gradient of a result depends on a setting of an optimizer")
 
     def saved(self) -> list[Node]:
         """All nodes that gradient rules read."""

@@ -16,13 +16,17 @@ from jitgrad.frontend.state import local
 
 
 class Event:
-    """A function that runs once per call, in recorded order; `values` is what it gave last."""
+    """A function that runs once per call, in recorded order; `values` is what it gave last.
 
-    __slots__ = ("fn", "values")
+    `looked` tells that Python took one of its numbers for more than arithmetic.
+    """
+
+    __slots__ = ("fn", "looked", "values")
 
     def __init__(self, fn: Callable[[], Any]) -> None:
         self.fn = fn
         self.values: Any = fn()
+        self.looked = False
 
     def run(self) -> None:
         """Once more."""
@@ -30,19 +34,21 @@ class Event:
 
 
 class HostFloat(float):
-    """A number from `host`; `get()` is its value in the present call.
+    """A number of an event; `get()` is its value in the present call.
 
-    It is one of an event's values, or what `rule` computes (it was made with operators).
+    It is one of the event's values, or what `rule` computes of them (it was made with operators).
     """
 
     __slots__ = ("at", "event", "rule")
     event: Event
     at: int
-    rule: Callable[[], float] | None
+    rule: Callable[[Any], float] | None
 
-    def get(self) -> float:
-        """The value in the present call."""
-        return self.event.values[self.at] if self.rule is None else self.rule()
+    def get(self, values: Any = None) -> float:
+        """The value in the present call, or that follows from other `values` of the event."""
+        if self.rule is not None:
+            return self.rule(values)
+        return (self.event.values if values is None else values)[self.at]
 
 
 def _float(value: Any, event: Event, at: int, rule: Any = None) -> HostFloat:
@@ -106,9 +112,10 @@ def _derived(name: str) -> None:
         if out is NotImplemented or not isinstance(out, float):
             return out
 
-        def get() -> float:
-            values = [self.get(), *[a.get() if type(a) is HostFloat else a for a in args]]
-            return fn(*reversed(values)) if swapped else fn(*values)
+        def get(values: Any) -> float:
+            own = [self.get(values)]
+            own += [a.get(values) if type(a) is HostFloat else a for a in args]
+            return fn(*reversed(own)) if swapped else fn(*own)
 
         return _float(out, self.event, 0, get)
 
@@ -120,3 +127,25 @@ for _name in ("add", "sub", "mul", "truediv", "pow"):
     _derived(f"__r{_name}__")
 for _name in ("neg", "abs", "pos"):
     _derived(f"__{_name}__")
+
+
+def _telling(name: str) -> None:
+    plain = getattr(float, name)
+
+    def method(self: HostFloat, *args: Any) -> Any:
+        self.event.looked = True
+        for a in args:
+            if type(a) is HostFloat:
+                a.event.looked = True
+        return plain(self, *args)
+
+    setattr(HostFloat, name, method)
+
+
+for _name in (
+    "eq", "ne", "lt", "le", "gt", "ge", "hash", "bool", "int", "float", "trunc", "floor", "ceil",
+    "round", "divmod", "rdivmod", "mod", "rmod", "floordiv", "rfloordiv", "repr", "format",
+):  # fmt: skip
+    _telling(f"__{_name}__")
+for _name in ("is_integer", "as_integer_ratio", "hex", "conjugate"):
+    _telling(_name)

@@ -194,12 +194,12 @@ class Recalled:
     )  # fmt: skip
 
     def __init__(self, sight: Sight, snap: Any, program: Any, plan: Any) -> None:
-        number: dict[int, Any] = {
+        inside = {
             id(node): (c, at)
             for c, nodes in enumerate(sight.inside)
             for at, node in enumerate(nodes)
         }
-        number.update({id(node): i for i, node in enumerate(sight.nodes)})
+        number: dict[int, Any] = {**inside, **{id(n): i for i, n in enumerate(sight.nodes)}}
 
         def found(i: int) -> Any:
             return number[id(snap.nodes[i])]
@@ -227,7 +227,7 @@ class Recalled:
             if node.op is _SLICE and _was(sight, number.get(id(node)), _SLICE)
         ]
         self.scalars = [
-            _Scalar(sight, plan, word, snap.nodes[i], number) for word, i in plan.scalars
+            _Scalar(sight, plan, word, snap.nodes[i], number, inside) for word, i in plan.scalars
         ]
         self.draws = [(word, found(i), k) for word, i, k in plan.slots]
 
@@ -282,12 +282,15 @@ class _Scalar:
 
     __slots__ = ("at", "number", "typed", "value", "word")
 
-    def __init__(self, sight: Sight, plan: Any, word: int, node: Node, number: Any) -> None:
+    def __init__(
+        self, sight: Sight, plan: Any, word: int, node: Node, number: Any, inside: Any
+    ) -> None:
         self.typed = plan.typed[node.dtype.suffix]
         self.word = word * (8 // node.dtype.itemsize)
         at = number.get(id(node))
         self.at = at if _was(sight, at, _SCALAR) else None
-        self.number = at if type(at) is tuple and at[1] in sight.calls[at[0]].numbers else None
+        at = inside.get(id(node))  # be it a part of a Call that the graph names, too
+        self.number = at if at is not None and at[1] in sight.calls[at[0]].numbers else None
         self.value = node.data
 
     def put(self, sight: Sight) -> None:

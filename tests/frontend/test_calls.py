@@ -2,6 +2,7 @@
 what a Call is expanded to is what its ops record one by one."""
 
 import gc
+import math
 import sys
 import weakref
 
@@ -156,6 +157,76 @@ def test_modes_agree_to_the_last_bit(name):
     with jg.mode("eager"):
         want = run(False)
     assert run(False) == run(True) == run(True) == want
+
+
+NUMBERS = {
+    "dropout": lambda x, t: F.dropout(x, t),
+    "leaky_relu": lambda x, t: F.leaky_relu(x, t),
+    "elu": lambda x, t: F.elu(x, t),
+    "softplus": lambda x, t: F.softplus(x, t, 1 + t),
+    "clamp": lambda x, t: x.clamp(-t, max=t),
+    "layer_norm": lambda x, t: F.layer_norm(x, (6,), eps=t),
+    "batch_norm": lambda x, t: F.batch_norm(x, jg.zeros(6), jg.ones(6), None, None, True, t, t),
+    "smooth_l1_loss": lambda x, t: F.smooth_l1_loss(x, jg.zeros(4, 6), beta=t),
+    "huber_loss": lambda x, t: F.huber_loss(x, jg.zeros(4, 6), delta=t),
+    "cross_entropy": lambda x, t: F.cross_entropy(x, jg.tensor(TARGET), label_smoothing=t),
+    "lerp": lambda x, t: x.lerp(x * 2, t),
+}
+
+
+@pytest.fixture
+def recordings(monkeypatch):
+    """The functions recorded for a Call, one item a time."""
+    seen = []
+
+    def record(fn, *rest, original=composing.calls.record):
+        seen.append(fn.__name__)
+        return original(fn, *rest)
+
+    monkeypatch.setattr(composing.calls, "record", record)
+    return seen
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_that_change_record_nothing_anew(name, recordings, plain):
+    def run(t):
+        jg.manual_seed(3)
+        x = leaf()
+        y = NUMBERS[name](x * 1.5, t)
+        (g,) = jg.autograd.grad((y * y).sum(), x, create_graph=True)
+        found = [y.detach(), g.detach()]
+        if g.requires_grad:
+            g.square().sum().backward()
+            found.append(x.grad)
+        return [v.numpy().tobytes() for v in found]
+
+    values = [0.25, 0.5, 0.125, 0.75, 0.375]
+    found = [run(t) for t in values]
+    assert len(recordings) <= 2 * len(set(recordings)), "once, and once more to make sure"
+    with jg.mode("eager"):
+        assert [run(t) for t in values] == found
+    with plain():
+        assert [run(t)[0] for t in values] == [first for first, *_ in found]
+    assert len({tuple(v) for v in found}) == len(values)
+
+
+def test_numbers_that_decide_are_told_apart(recordings):
+    def sign(x, t, u):
+        return (x * t if t > 0 else x) + u
+
+    def root(x, t, u):
+        return x * math.sqrt(t) + u
+
+    x = leaf()
+    for fn in (sign, root):
+        use = composing.as_call()(fn)
+        for t in (4.0, 9.0, 0.25, 4.0, 0.0, -0.0):
+            for u in (1.0, 2.0):
+                want = F32 * np.float32(math.sqrt(t) if fn is root else t if t > 0 else 1)
+                assert use(x, t, u).tolist() == (want + np.float32(u)).tolist()
+        assert recordings.count(fn.__name__) >= 10, "by value"
+    with pytest.raises(ValueError, match="math domain error"):
+        use(x, -1.0, 0.0)
 
 
 def test_running_moments_are_results_of_the_call():

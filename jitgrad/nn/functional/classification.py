@@ -58,20 +58,21 @@ def cross_entropy(
     1.3863
     """
     reduction = legacy(size_average, reduce, reduction)
-    return _cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    smooth = label_smoothing or None
+    return _cross_entropy(input, target, weight, ignore_index, reduction, smooth)
 
 
 @as_call("nll_loss")
 def _cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing):
     check(reduction)
-    if not 0.0 <= label_smoothing <= 1.0:
-        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     log_probability = input.log_softmax(_class_dim(input))
     if tuple(input.shape) == tuple(target.shape):
         return _soft(log_probability, target, weight, ignore_index, reduction, label_smoothing)
     picked, factor = _pick(log_probability, target, weight, ignore_index)
     loss = _weighted(-picked, factor, reduction)
-    if label_smoothing == 0:
+    if label_smoothing is None:
         return loss
     return loss * (1 - label_smoothing) + _smooth(
         log_probability, target, weight, factor, ignore_index, reduction
@@ -158,7 +159,7 @@ def _soft(log_probability, target, weight, ignore_index, reduction, label_smooth
         )
     if ignore_index >= 0:
         raise RuntimeError("ignore_index is not supported for floating point target")
-    if label_smoothing > 0:
+    if label_smoothing is not None:
         target = target * (1 - label_smoothing) + label_smoothing / _classes(log_probability)
     loss = log_probability * target
     if weight is not None:

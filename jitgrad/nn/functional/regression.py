@@ -78,6 +78,8 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     _compare(input, target)
+    if beta == 0:
+        return _l1_loss(input, target, None, reduction)
     return _smooth_l1_loss(input, target, reduction, beta)
 
 
@@ -85,9 +87,7 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
 def _smooth_l1_loss(input, target, reduction, beta):
     a, b = jg.broadcast_tensors(input, target)
     d = (a - b).abs()
-    if beta > 0:
-        d = jg.where(d < beta, d * d * 0.5 / beta, d - 0.5 * beta)
-    return _reduce(d, reduction)
+    return _reduce(jg.where(d < beta, d * d * 0.5 / beta, d - 0.5 * beta), reduction)
 
 
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
