@@ -8,7 +8,7 @@ from jitgrad.frontend.indexing import checked_index
 from jitgrad.frontend.methods import FUNCTIONS
 from jitgrad.frontend.pending import flush_all, soft_flush
 from jitgrad.frontend.recovery import undo
-from jitgrad.frontend.ruled import ruled
+from jitgrad.frontend.ruling import ruled
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.frontend.types import slot
 
