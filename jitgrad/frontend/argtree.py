@@ -36,7 +36,7 @@ class Pattern:
     """One call's arguments: `key` (hashable), `tensors` in order, and what the key refers to.
 
     `batches` are the positions in `tensors` of views that are recorded as memory of their own;
-    they are arguments themselves, not items of one.
+    they are arguments themselves, not items of one. One view may be several arguments.
     """
 
     __slots__ = ("batches", "containers", "key", "objects", "tensors")
@@ -56,9 +56,10 @@ class Pattern:
     def _top(self, value: Any) -> Any:
         if not isinstance(value, Base):
             return self._take(value)
-        tensors = self.tensors
-        if replaceable(value) and not any(t is value for t in tensors):
-            self.batches.append(len(tensors))
+        tensors, batches = self.tensors, self.batches
+        nested = any(t is value and i not in batches for i, t in enumerate(tensors))
+        if replaceable(value) and not nested:
+            batches.append(len(tensors))
             tensors.append(value)
             place = "batch", value._place()[0]
             return Facts(type(value), value._shape, value._dtype, place, PLAIN)

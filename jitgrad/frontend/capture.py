@@ -55,6 +55,8 @@ class Capture:
         self.looked: set[int] = set()  # those of them that were read before they were set
         self.batches: dict[int, tuple[int, Tensor, Any]] = {}  # storage of a stand-in -> argument
         self._bases: set[int] = set()
+        self._spans: dict[int, np.ndarray] = {}  # storage of a stand-in -> the argument's memory
+        self._changed: list[Storage] = []  # those of them that were written
         self.began = next(order)  # leaves that are older existed before
         self.own_boxes: set[int] = set()  # of leaves made inside
         self.abandoned = False
@@ -80,8 +82,12 @@ class Capture:
         for storage in apart:
             if storage.node is not None and storage.node.realised:
                 storage.node = _twin(storage.node)
+        made: dict[int, Any] = {}
         for i in self.pattern.batches:
-            tensors[i] = self._stand_in(i, tensors[i])
+            t = tensors[i]
+            if id(t) not in made:
+                made[id(t)] = self._stand_in(i, t)
+            tensors[i] = made[id(t)]
         self._modes = state.grad, state.inference
         state.eager = False
         state.capture = self
@@ -98,6 +104,7 @@ class Capture:
         out = make(type(t), Storage(node), None, None, t._shape, t._dtype)
         out._track = out._storage
         self.batches[id(out._storage)] = (i, out, t)
+        self._spans[id(out._storage)] = node.array()
         self._bases.add(id(t._storage))
         return out
 
@@ -125,6 +132,8 @@ class Capture:
 
     def read(self, storage: Storage) -> None:
         """`storage` is about to be read or written."""
+        if self._changed:
+            self._refuse_shared(storage)
         node = storage.node
         if node is None or node.inputs or id(storage) in self.seen or id(node) in self.made:
             return
@@ -143,9 +152,25 @@ class Capture:
                 f"compile: {self.name} writes to memory that one of its arguments is a view of, "
                 f"at {self.line()}; pass a clone() of that argument"
             )
+        self.read(storage)
         if id(storage) in self.batches:
             self.fail("it writes to an argument that is a view")
-        self.read(storage)
+            self._changed.append(storage)
+
+    def _refuse_shared(self, storage: Storage) -> None:
+        """Refuse to use memory that was written through an argument which stands apart from it."""
+        own = self.batches.get(id(storage))
+        base = storage if own is None else own[2]._storage
+        for written in self._changed:
+            if written is storage or self.batches[id(written)][2]._storage is not base:
+                continue
+            spans = self._spans
+            if own is None or np.shares_memory(spans[id(storage)], spans[id(written)]):
+                raise RuntimeError(
+                    f"compile: {self.name} writes to an argument that is a view, then uses the "
+                    f"same memory through another tensor, at {self.line()}; pass a clone() of one "
+                    "of them"
+                )
 
     def external(self, storage: Storage, chain: Chain, where: Any) -> Node:
         """The value of memory that NumPy holds, under a view."""

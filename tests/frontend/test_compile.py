@@ -121,6 +121,37 @@ def test_batches_cut_from_a_set():
     assert len(run.function._known) == 2
 
 
+def test_one_batch_as_two_arguments():
+    def scenario(run):
+        data = jg.tensor(np.arange(60, dtype=np.float32).reshape(20, 3))
+        f = run.compile(lambda x, y: (x * 2 - y, y))
+        for i in [0, 4, 8, 12, 16]:
+            batch = data[i : i + 4]
+            run.see(f(batch, batch))
+        run.see(f(data[:4], data[2:6]))
+
+    run = both(scenario)
+    assert run.replays
+    assert len(run.function._known) == 2
+
+
+def test_writes_to_views_of_one_memory_that_do_not_meet():
+    def scenario(run):
+        data = jg.arange(24.0).reshape(6, 4)
+
+        def f(x, y):
+            x.add_(1)
+            y.mul_(x.sum())
+            return y - x
+
+        f = run.compile(f)
+        for i in range(3):
+            run.see(f(data[i], data[i + 3]), data)
+            run.see(f(data[:, 0:2], data[:, 2:4]), data)
+
+    both(scenario)
+
+
 def test_arguments_of_all_kinds():
     @dataclasses.dataclass
     class Batch:

@@ -96,6 +96,22 @@ def test_random_numbers_of_others_are_never_those_of_the_recording(draw):
     ]
 
 
+@pytest.mark.parametrize("other", ["an argument", "a global", "a written argument"])
+def test_a_write_to_a_view_that_shares_memory(other):
+    data = jg.arange(8.0)
+
+    def f(x, y):
+        before = y * 2
+        x.add_(1)
+        if other == "a written argument":
+            y.mul_(2)
+        return before + (data[2:6] if other == "a global" else y)
+
+    with pytest.raises(RuntimeError, match=r"writes to an argument that is a view.*clone\(\)"):
+        jg.compile(f)(data[:4], data[2:6])
+    assert data.tolist() == [1, 2, 3, 4, 4, 5, 6, 7]  # as far as it came
+
+
 def test_a_difference_that_nothing_explains():
     number = itertools.count()
 
