@@ -93,18 +93,10 @@ def run(
         say(line)
 
     if any(case.workload.name == "mlp" for case in chosen):
-        names = {subject.name for subject in present}
-        if modes := [mode for mode in first_call.MODES if mode in names]:
-            report["first_calls"] = found = first_call.first_calls(processes, modes)
-            for line in ["", *first_call_lines(found)]:
-                say(line)
-        if "lazy" in names:
-            who = [name for name in recording.WHO if name in names]
-            report["recording"] = found = recording.costs(processes, seconds, who)
-            for line in ["", *recording_lines(found), ""]:
-                say(line)
+        report |= _beside_steps({subject.name for subject in present}, processes, seconds, say)
     report["import"] = first_call.imports(processes)
-    say(import_line(report["import"]))
+    for line in ["", import_line(report["import"])]:
+        say(line)
     if path is not None:
         with open(path, "w") as file:
             json.dump(report, file, indent=1)
@@ -119,6 +111,21 @@ def _asked(names):
     if any(subject.kind == "jitgrad" for subject in asked):
         asked += [s for s in SUBJECTS.values() if s.kind == "ceiling" and s not in asked]
     return asked
+
+
+def _beside_steps(names, processes, seconds, say):
+    """The lines on what a training step costs besides running; what was found, as JSON."""
+    report = {}
+    if modes := [mode for mode in first_call.MODES if mode in names]:
+        report["first_calls"] = first_call.first_calls(processes, modes)
+        for line in ["", *first_call_lines(report["first_calls"])]:
+            say(line)
+    if "lazy" in names:
+        who = [name for name in recording.WHO if name in names]
+        report["recording"] = recording.costs(processes, seconds, who)
+        for line in ["", *recording_lines(report["recording"])]:
+            say(line)
+    return report
 
 
 def _odd_sizes(chosen, present, threads, seconds, rounds, quick, say):

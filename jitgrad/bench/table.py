@@ -64,7 +64,7 @@ class Table:
         ]
         if others:
             yield ", ".join([*others, *_share(outcome)])
-        if outcome.others is not None and outcome.others > _BUSY:
+        if _busy(outcome):
             yield f"others kept {outcome.others:.1f} of our cores busy: do not trust these times"
         yield from (f"WRONG: {fault}" for fault in outcome.faults())
 
@@ -215,7 +215,16 @@ def summary_lines(outcomes):
         judged = {label: verdict for label, verdict in verdicts.items() if verdict is not None}
         if judged:
             lines.append(f"bars, {mode}: {_tally(judged)}")
+    if busy := sum(map(_busy, outcomes)):
+        lines.append(
+            f"others kept cores busy in {busy} of {len(outcomes)} cases: measure those again"
+        )
     return lines
+
+
+def _busy(outcome):
+    """Whether others used more of the cores than times bear."""
+    return outcome.others is not None and outcome.others > _BUSY
 
 
 def _tally(judged):

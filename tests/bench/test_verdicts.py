@@ -161,6 +161,10 @@ def test_summary(outcome):
     ]
     bad.times["compiled"].error = 1.0
     assert summary_lines([good, bad])[0] == "results: WRONG in gelu:1e7"
+    good.others, bad.others = 0.05, 0.5
+    assert summary_lines([good, bad])[-1] == (
+        "others kept cores busy in 1 of 2 cases: measure those again"
+    )
     assert summary_lines([]) == []
 
 
