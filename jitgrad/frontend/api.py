@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jitgrad.frontend import compiling, creation, draws, modes, pending, printing
+from jitgrad.frontend import compiling, creation, draws, modes, pending, printing, repeating
 from jitgrad.frontend.methods import FUNCTIONS
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.frontend.types import DTYPES, Size, device, finfo, iinfo
@@ -44,7 +44,8 @@ def _names() -> dict[str, Any]:
         out |= {n: getattr(module, n) for n in names}
     out |= {n: getattr(pending, n) for n in ("flush_all", "soft_flush")}
     out |= {
-        "compile": compiling.compile, "Tensor": Tensor, "Size": Size, "device": device,
+        "compile": compiling.compile, "scan": repeating.scan, "Tensor": Tensor, "Size": Size,
+        "device": device,
         "finfo": finfo, "iinfo": iinfo,
         "dtype": dtype, "set_printoptions": printing.set_printoptions, "strided": strided,
         "contiguous_format": contiguous_format, "preserve_format": preserve_format, "inf": inf,

@@ -133,7 +133,8 @@ class Recorded:
             edge = CallEdge(self.label, None, tuple(edges), (), shape, dtype, site)
             edge.recorded, edge.numbers, edge.root = self, numbers, None
             if self.saved:
-                _save(edge, call, nodes)
+                edge.saved, edge.frees = call, self.frees
+                keep(edge, call, self.saved)
             if state.capture is not None:  # which looks at histories Edge by Edge
                 edge = edge.inner(True)
         if self.single:
@@ -153,16 +154,14 @@ class Recorded:
         return tuple(out)
 
 
-def _save(edge: CallEdge, call: Call, nodes: list[Node]) -> None:
-    recorded = edge.recorded
-    edge.saved = call
-    edge.frees = recorded.frees
+def keep(edge: Edge, call: Call, saved: tuple[int, ...]) -> None:
+    """Have the values at the positions `saved`, in order, kept until `edge` is gone or freed."""
     call.edge = weak = ref(edge)
-    call.saved = recorded.saved
-    for at in recorded.saved:
-        if at >= len(nodes):
+    call.saved = saved
+    for at in saved:
+        if at >= len(call.inputs):
             break
-        node = nodes[at]
+        node = call.inputs[at]
         if node.inputs:
             if node.keepers is None:
                 node.keepers = []
@@ -237,10 +236,9 @@ class CallEdge(Edge):
         return edges
 
 
-def through(edges: list[Any], g: Node) -> dict[Any, Any]:
-    """Walk backward from the last of `edges`, which are all there are, oldest first: the gradients
-    by Edge of those that none of them made."""
-    grads: dict[Any, Any] = {edges[-1]: g}
+def through(edges: list[Any], grads: dict[Any, Any]) -> dict[Any, Any]:
+    """Walk backward over `edges`, which are all there are, oldest first, from the gradients that
+    some have: the gradients by Edge of those that none of them made."""
     for edge in reversed(edges):
         if edge not in grads:
             continue
@@ -369,34 +367,41 @@ def _differentiated(made: Recorded, y: Node, root: Any, order: list[Node]) -> Re
     state.rule, state.grad, before = True, False, state.grad
     try:
         g = hole(y.shape, y.dtype)
-        found = through(edges, g)
+        found = through(edges, {edges[-1]: g})
     finally:
         state.grad = before
     results = [None if leaf is None else found.get(leaf) for leaf in made.leaves]
+    made.gradient = gradient_of(made.label, [g], results, made.places)
+    made.saved = tuple(sorted({*made.saved, *made.gradient.reads}))
+    return made
+
+
+def gradient_of(
+    label: str, gs: list[Node], results: list[Node | None], places: dict[int, int]
+) -> Gradient:
+    """`results` as a Body over the gradients `gs` and nodes of the forward Body, by `places`."""
     wanted = [x for x in results if x is not None]
     below = walk(wanted)
     needed = set(map(id, wanted))
+    given = set(map(id, gs))
     reads, nodes = [], []
     for node in reversed(below):
-        if id(node) not in needed or node is g:
+        if id(node) not in needed or id(node) in given:
             continue
-        at = made.places.get(id(node))
-        if at is not None:
+        if id(node) in places:
             reads.append(node)
         else:
             nodes.append(node)
             needed.update(map(id, node.inputs))
-    reads.sort(key=lambda node: made.places[id(node)])
+    reads.sort(key=lambda node: places[id(node)])
     nodes.reverse()
-    body = Body(f"grad of {made.label}", [g, *reads], nodes)
-    place = {id(node): i for i, node in enumerate([g, *reads, *nodes])}
-    made.gradient = Gradient(
+    body = Body(f"grad of {label}", [*gs, *reads], nodes)
+    place = {id(node): i for i, node in enumerate([*gs, *reads, *nodes])}
+    return Gradient(
         body,
-        tuple([made.places[id(node)] for node in reads]),
+        tuple([places[id(node)] for node in reads]),
         [None if x is None else place[id(x)] for x in results],
     )
-    made.saved = tuple(sorted({*made.saved, *made.gradient.reads}))
-    return made
 
 
 def _exact(numbers: list[float]) -> list[Any]:

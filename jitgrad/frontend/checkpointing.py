@@ -15,13 +15,14 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from weakref import ref
 
-from jitgrad.frontend.argtree import remake
 from jitgrad.frontend.draws import default_generator
-from jitgrad.frontend.record import Base, make, wrap
+from jitgrad.frontend.joint import Joint, nowhere, output
+from jitgrad.frontend.record import make, wrap
 from jitgrad.frontend.state import State, local, site
 from jitgrad.frontend.storage import Storage
-from jitgrad.frontend.tape import Edge, Leaf, order, passing, run
+from jitgrad.frontend.tape import Leaf, order, passing, run
 from jitgrad.frontend.tensor import Tensor
+from jitgrad.frontend.tree import filled, form, leaves, mapped
 from jitgrad.ir import site as ir_site
 from jitgrad.ir.node import Node
 from jitgrad.ops import RECORDERS
@@ -42,8 +43,7 @@ class _Run:
 
     def __init__(self, value: Any, start: int) -> None:
         """`value` is what the function returned; younger Edges than `start` are its own."""
-        self.results: list[Any] = []
-        mapped(value, self._add)
+        self.results = leaves(value)
         found: dict[int, Any] = {}
         stack = [t._edge() for t in self.results]
         while stack:
@@ -65,10 +65,6 @@ class _Run:
             if x is not None and id(x) not in found
         ]
 
-    def _add(self, t: Any) -> Any:
-        self.results.append(t)
-        return t
-
     @property
     def outer(self) -> tuple[Any, ...]:
         """The Edges that it leads to, once for each way there."""
@@ -82,7 +78,7 @@ class _Run:
         )
 
 
-class _Segment(Edge):
+class _Segment(Joint):
     """The Edge of one use: collects the gradients of all results, then runs the function again.
 
     `saved` has the values of Tensor arguments; `again(arguments)` runs the function on Tensors in
@@ -90,19 +86,17 @@ class _Segment(Edge):
     are the Edges that it led to (in a segment inside another, others may stand for the inputs).
     """
 
-    __slots__ = ("again", "arguments", "facts", "grads", "outer")
-    fixed = False
+    __slots__ = ("again", "arguments", "facts", "outer")
     again: Callable[[list[Any]], Any]
     arguments: list[Any]  # their Edges
     facts: Any
-    grads: dict[int, Any]
     outer: tuple[Any, ...]
 
     def backward(self, g: Any, create: bool) -> Any:
         state = local.state
         if state.capture is not None and self.seq < state.capture.began:
             state.capture.fail("backward goes through a checkpoint made outside")
-        grads, self.grads = self.grads, {}
+        grads = self.arrived()
         after = [_node(x) for x in grads.values()]
         tensors = []
         for node, edge in zip(self.saved, self.arguments, strict=True):
@@ -147,7 +141,7 @@ class _Segment(Edge):
             edge.inputs = (*edge.inputs[:i], stop, *edge.inputs[i + 1 :])
             stops.append(stop)
         roots = [(second.results[i]._edge(), g) for i, g in grads.items()]
-        found = run(roots, retain=create, create=create, targets=stops, accumulate=_nowhere)
+        found = run(roots, retain=create, create=create, targets=stops, accumulate=nowhere)
         for stop, x in zip(stops, self.inputs, strict=True):
             stop.inputs = (x,)  # where second derivatives go on
         return tuple([found.get(stop) for stop in stops])
@@ -157,44 +151,9 @@ class _Segment(Edge):
         self.arguments, self.outer = [], ()
         del self.again
 
-    def name(self) -> str:
-        return "CheckpointBackward"
-
-
-class _Result(Edge):
-    """The Edge of one result, whose number is `index`."""
-
-    __slots__ = ("index",)
-    index: int
-
-    def backward(self, g: Any, create: bool) -> Any:
-        self.inputs[0].grads[self.index] = g
-        return g
-
-    def name(self) -> str:
-        return "CheckpointBackward"
-
 
 def _node(g: Any) -> Node:
     return g if isinstance(g, Node) else g._pair(local.state)[0]
-
-
-def _nowhere(leaf: Leaf, g: Any, create: bool) -> None:
-    raise AssertionError("a leaf that was no target")
-
-
-_HOLE = object.__new__(Base)
-
-
-def mapped(value: Any, fn: Callable[[Any], Any]) -> Any:
-    """`value` with `fn` applied to the Tensors in its tuples, lists and dicts."""
-    if isinstance(value, Base):
-        return fn(value)
-    if isinstance(value, (tuple, list)):
-        return remake(type(value), [mapped(v, fn) for v in value])
-    if type(value) is dict:
-        return {k: mapped(v, fn) for k, v in value.items()}
-    return value
 
 
 @contextmanager
@@ -225,9 +184,7 @@ def checkpointed(
     numbers if `draws`. `check` compares what both runs recorded, by shape and dtype."""
     state = local.state
     numbers = (default_generator._seed, default_generator._draw) if draws else None
-    tensors: list[Any] = []
-    mapped((args, kwargs), tensors.append)
-    pairs = [t._pair(state) for t in tensors]
+    pairs = [t._pair(state) for t in leaves((args, kwargs))]
     start = next(order)
     with contexts[0]:
         value = fn(*args, **kwargs)
@@ -237,11 +194,10 @@ def checkpointed(
     if not first.edges:
         return value
 
-    form = mapped((args, kwargs), lambda _: _HOLE)  # which keeps no Tensor alive
+    given = form((args, kwargs))  # which keeps no Tensor alive
 
     def again(stand_ins: list[Any]) -> Any:
-        given = iter(stand_ins)
-        new_args, new_kwargs = mapped(form, lambda _: next(given))
+        new_args, new_kwargs = filled(given, stand_ins)
         with _drawing(numbers), contexts[1]:
             return fn(*new_args, **new_kwargs)
 
@@ -268,8 +224,6 @@ def _results(value: Any, first: _Run, segment: _Segment, state: State) -> Any:
         if id(edge) not in own:
             return t
         node = t._pair(state)[0]
-        new = _Result("checkpoint", None, (segment,), (), node.shape, node.dtype, segment.site)
-        new.index = i
-        return wrap(node, new)
+        return wrap(node, output(segment, i, node))
 
     return mapped(value, result)
