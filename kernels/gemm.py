@@ -4,12 +4,13 @@
 (`gemm_i8` ... `gemm_u8`) are plain loops that wrap around. `transa`/`transb` are 0 or 1: a is
 stored (k, m) if 1, b is stored (n, k). `gemm_parts` says which of the two is taken and into how
 many calls a product is cut: a table by BLAS core, so that the bits depend on shape and core alone.
-May import: NumPy, `cblas`, `intrinsics`, `tiled`.
+May import: NumPy, `cblas`, `intrinsics`, `tiled`, `tiles`.
 """
 
 from .cblas import dgemm, sgemm
 from .intrinsics import at, like, zero_of
 from .tiled import tiled_f32
+from .tiles import THIN
 
 # OpenBLAS cores (AVX-512) whose small products are not packed, up to this many multiply-adds.
 _UNPACKED = 1_000_000
@@ -20,8 +21,9 @@ TILED_CORES = ("Haswell", "Zen")
 _LARGE_SIDE = 384
 _SQUARE = 512  # a part of this side runs as fast as a larger product
 ROW_STEP, COLUMN_STEP = 8, 16  # parts begin at multiples of these
-_TILED_PART, _MOST_TILED_PARTS = 1 << 15, 16  # multiply-adds: about a microsecond
+_TILED_PART, _MOST_PARTS = 1 << 15, 16  # the work of a part: about a microsecond
 _FEWEST_TILED_ROWS = 256  # that share a panel of b
+_THIN_COLUMNS = 128  # of a part of a thin product
 _SMALL = 1 << 18  # multiply-adds below which a product is not worth splitting
 _LARGE = 1 << 21
 _MOST_ROWS = 256
@@ -88,19 +90,27 @@ def gemm_parts(m, n, k, suffix, core):
         if min(m, n, k) < _LARGE_SIDE:
             return True, *_tiled_parts(m, n, k)
         return False, max(m // _SQUARE, 2), max(n // _SQUARE, 1)
-    rows = _panel_rows(m, n, k, suffix, core)
-    return False, -(-m // rows) or 1, 1
+    rows = -(-m // _panel_rows(m, n, k, suffix, core)) or 1
+    thin = rows == 1 and m * n * k >= _SMALL
+    return False, rows, _thin_columns(n, _MOST_PARTS) if thin else 1
 
 
 def _tiled_parts(m, n, k):
     """Columns are cut first: a panel of b is then packed once for all rows."""
-    parts = min(m * n * k // _TILED_PART, _MOST_TILED_PARTS)
+    parts = min(m * n * k // _TILED_PART, _MOST_PARTS)
     parts = 1 << max(parts.bit_length() - 1, 0)  # an even share for 2, 4 ... threads
     columns = max(min(parts, -(-n // COLUMN_STEP)), 1)
+    if m <= THIN:
+        columns = _thin_columns(n, parts)
     rows = max(min(parts // columns, m // _FEWEST_TILED_ROWS), 1)
     if columns == 1 and parts > 1:
         rows = max(rows, min(-(-m // ROW_STEP), 2))
     return rows, columns
+
+
+def _thin_columns(n, most):
+    """How many parts of a few rows: bound by reading b, they take long runs of its rows."""
+    return max(min(most, max(n // _THIN_COLUMNS, 2), -(-n // COLUMN_STEP)), 1)
 
 
 def _panel_rows(m, n, k, suffix, core):

@@ -48,13 +48,14 @@ def _fma(products, left, right, sums):
     return out
 
 
-def tile_f32(rows, depth, a, row_step, depth_step, b, c, c_step, add):
+def tile_f32(rows, depth, a, row_step, depth_step, b, b_step, c, c_step, add):
     """rows <= ROWS rows of c, COLUMNS wide = (c if add) + a @ b over `depth`, one fma a step.
 
-    a's elements are `row_step` and `depth_step` apart; b is a panel; rows of c `c_step` apart.
+    a's elements are `row_step` and `depth_step` apart, rows of b `b_step` (in a panel COLUMNS), of
+    c `c_step`.
     """
     left = _matrix(a, (rows, depth), (row_step, depth_step))
-    right = _matrix(b, (depth, COLUMNS), (COLUMNS, 1))
+    right = _matrix(b, (depth, COLUMNS), (b_step, 1))
     out = _matrix(c, (rows, COLUMNS), (c_step, 1))
     sums = np.zeros((rows, COLUMNS), np.float32)
     with np.errstate(all="ignore"):

@@ -47,7 +47,7 @@ def _rows(builder, p, step, count, held):
     return [builder.call(same, [_moved(builder, p, builder.mul(step, i))]) for i in numbers]
 
 
-def _tile(builder, held, rows, depth, a, row_step, depth_step, b, c, c_step, add):
+def _tile(builder, held, rows, depth, a, row_step, depth_step, b, b_step, c, c_step, add):
     """A tile with sums for `held` rows, of which `rows` are asked for: the others repeat the last
     one. Leaves the builder in the block after it."""
     columns = range(0, COLUMNS, WIDTH)
@@ -75,7 +75,7 @@ def _tile(builder, held, rows, depth, a, row_step, depth_step, b, c, c_step, add
     steps = [
         (p, _I64(0), following),
         (index, _I64(0), builder.add(index, depth_step)),
-        (panel, b, _moved(builder, panel, COLUMNS)),
+        (panel, b, _moved(builder, panel, b_step)),
     ]
     for line, values in zip(sums, grown, strict=True):
         steps += [(phi, _ZERO, value) for phi, value in zip(line, values, strict=True)]
@@ -103,7 +103,7 @@ def _tile(builder, held, rows, depth, a, row_step, depth_step, b, c, c_step, add
 
 
 @intrinsic
-def tile_f32(context, rows, depth, a, row_step, depth_step, b, c, c_step, add):
+def tile_f32(context, rows, depth, a, row_step, depth_step, b, b_step, c, c_step, add):
     def generate(ctx, builder, sig, args):
         few = builder.icmp_signed("<=", args[0], _I64(FEW))
         with builder.if_else(few) as (low, high):
@@ -113,7 +113,7 @@ def tile_f32(context, rows, depth, a, row_step, depth_step, b, c, c_step, add):
         return ctx.get_dummy_value()
 
     count = types.intp
-    return types.none(count, count, a, count, count, b, c, count, count), generate
+    return types.none(count, count, a, count, count, b, count, c, count, count), generate
 
 
 @intrinsic

@@ -19,6 +19,7 @@ from .microkernel import (
     turn_rows_f32,
 )
 
+THIN = 12  # rows of a product that reads b once or twice: its panels are not copied
 _DEPTH = 400  # of a panel at most: 25 kB stay in the first-level cache
 ROOM = 4 * COLUMNS * (_DEPTH + ROWS)  # bytes of scratch: a panel and a tile
 
@@ -35,11 +36,15 @@ def tiled_f32(transa, transb, m, n, k, a, lda, b, ldb, c, ldc, room):
         left = at(a, low * depth_step)
         for j in range(0, n, COLUMNS):
             width = min(COLUMNS, n - j)
+            panel, panel_step = room, COLUMNS
             if transb:
                 _turned(depth, width, at(b, j * ldb + low), ldb, room)
+            elif m <= THIN and width == COLUMNS:
+                panel, panel_step = at(b, low * ldb + j), ldb
             else:
                 _copied(depth, width, at(b, low * ldb + j), ldb, room)
-            _rows(m, width, depth, left, row_step, depth_step, room, at(c, j), ldc, piece)
+            _rows(m, width, depth, left, row_step, depth_step, panel, panel_step, at(c, j), ldc,
+                  piece, at(room, _DEPTH * COLUMNS))  # fmt: skip
 
 
 def _copied(depth, width, b, step, panel):
@@ -61,11 +66,10 @@ def _turned(depth, width, b, step, panel):
         pick_row_f32(width, at(b, p), step, at(panel, p * COLUMNS))
 
 
-def _rows(m, width, depth, a, row_step, depth_step, panel, c, ldc, add):
+def _rows(m, width, depth, a, row_step, depth_step, panel, panel_step, c, ldc, add, spare):
     """All rows of c, in tiles of ROWS, then of FEW: together they hold at most one row more."""
     tiles = (m + ROWS - 1) // ROWS
     large = max(tiles - (tiles * ROWS - m) // (ROWS - FEW), 0)
-    spare = at(panel, _DEPTH * COLUMNS)
     first = 0
     while first < m:
         rows = min(FEW, m - first)
@@ -75,7 +79,7 @@ def _rows(m, width, depth, a, row_step, depth_step, panel, c, ldc, add):
         left, row, out, step, more = at(a, first * row_step), at(c, first * ldc), spare, COLUMNS, 0
         if width == COLUMNS:
             out, step, more = row, ldc, add
-        tile_f32(rows, depth, left, row_step, depth_step, panel, out, step, more)
+        tile_f32(rows, depth, left, row_step, depth_step, panel, panel_step, out, step, more)
         if width < COLUMNS:
             for i in range(rows):
                 put_row_f32(width, at(spare, i * COLUMNS), at(row, i * ldc), add)

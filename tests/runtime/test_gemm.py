@@ -5,7 +5,7 @@ import pytest
 
 from jitgrad.kernels import gemm
 from jitgrad.kernels.intrinsics import fma_f32
-from jitgrad.kernels.tiles import ROOM
+from jitgrad.kernels.tiles import ROOM, THIN
 from jitgrad.runtime import blas, build, threads, tiles
 from tests.runtime import samples
 
@@ -97,7 +97,8 @@ def test_how_a_tiled_product_is_cut_and_stored_changes_no_bit():
     for transa, transb in ((0, 1), (1, 0), (1, 1)):
         left, right = (a.T.copy() if transa else a), (b.T.copy() if transb else b)
         np.testing.assert_array_equal(_tiled(transa, transb, left, right), whole)
-    for rows, columns in ((slice(7, 20), slice(0, 45)), (slice(0, 37), slice(16, 41))):
+    thin = slice(7, 7 + THIN), slice(16, 45)  # whole panels are read in place
+    for rows, columns in ((slice(7, 20), slice(0, 45)), (slice(0, 37), slice(16, 41)), thin):
         part = _tiled(0, 0, a[rows], np.ascontiguousarray(b[:, columns]))
         np.testing.assert_array_equal(part, whole[rows, columns])
 
@@ -143,7 +144,8 @@ def test_the_table_of_parts(core, suffix):
     assert gemm.gemm_parts(10, 10, 10, suffix, core)[1:] == (1, 1)
     tiled, rows, columns = gemm.gemm_parts(1024, 1024, 1024, suffix, core)
     assert not tiled and rows * columns == 4
-    for shape in ((64, 128, 784), (128, 784, 64), (512, 128, 784)):  # two cores have work
+    for shape in ((64, 128, 784), (128, 784, 64), (512, 128, 784), (8, 64, 4096), (10, 128, 4096)):
+        # two cores have work
         _, rows, columns = gemm.gemm_parts(*shape, suffix, core)
         assert rows * columns % 2 == 0
 
