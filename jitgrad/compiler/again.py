@@ -22,8 +22,14 @@ def again(fusion: Fusion, stored: set[Value]) -> set[Value]:
     out: set[Value] = set()
     for v in sorted(fusion.of, key=lambda v: v.id):
         if v in stored and v not in fusion.outputs and v.kind == "map" and v.store is None:
-            behind = expression(v, fusion, stored, written, out)
-            if behind and all(reads_lightly(r, v, behind, fusion) for r in others(v, fusion)):
+            found = expression(v, fusion, stored, written, out)
+            if found is None:
+                continue
+            behind, large = found
+            readers = others(v, fusion)
+            if len(large) > 1 and not all(is_row(r, v, fusion) for r in readers):
+                continue
+            if all(reads_lightly(r, v, behind, fusion) for r in readers):
                 out |= behind
     return out
 
@@ -35,9 +41,9 @@ def others(v: Value, fusion: Fusion) -> list[Value]:
 
 def expression(
     v: Value, fusion: Fusion, stored: set[Value], written: set[Value], known: set[Value]
-) -> set[Value] | None:
-    """The values between `v` and memory, or None if they are too many or can fail, if memory is
-    written meanwhile, or if they read more than one operand of its size where `v` was read."""
+) -> tuple[set[Value], set[Value]] | None:
+    """The values between `v` and memory, and the operands of its size that they read; None if they
+    are too many or can fail, or if memory is written meanwhile."""
     group = fusion.of[v]
     found: set[Value] = set()
     large: set[Value] = set()
@@ -60,9 +66,7 @@ def expression(
                     large.add(w)
             else:
                 return None
-    return (
-        found if len(large) <= 1 or all(is_row(r, v, fusion) for r in others(v, fusion)) else None
-    )
+    return found, large
 
 
 def places(r: Value, v: Value, fusion: Fusion) -> list[Positions | None]:

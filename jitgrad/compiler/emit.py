@@ -51,7 +51,7 @@ def finish(w: Writer, body: list[str], units: Spec, unit_size: Spec) -> Kernel:
         serial,
         serial or w.group.kind == "combine",
         w.checks,
-        [(w.cost, domain)],
+        [(w.cost, domain), *w.flops],
         product,
         (product.inputs[0], -1) if product is not None else None,
     )

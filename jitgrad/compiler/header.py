@@ -27,6 +27,7 @@ _WHAT = {
     "row_parts": "parts the rows are cut into: one call each",
     "column_parts": "parts the columns are cut into",
     "part": "elements of the largest part",
+    "operand": "elements of the right operand's largest part",
     "leading": "step between rows of the matrix",
     "flag": "1 if the matrix is read transposed",
 }

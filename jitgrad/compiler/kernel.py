@@ -26,6 +26,7 @@ from jitgrad.compiler.values import Access, Value
 #   ("column_parts", Value)       and its columns
 #   ("parts", Value)              parts over all batches
 #   ("part", Value)               elements of the largest one
+#   ("operand", Value)            elements of the right operand that such a part takes
 Spec = tuple[Any, ...]
 
 

@@ -5,13 +5,15 @@ Entry: `products`. Imports: compiler, kernels' `gemm` and `tiles`.
 
 from __future__ import annotations
 
-from jitgrad.compiler import riding
+from jitgrad.compiler import prologue, riding
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import decompose, indent
 from jitgrad.compiler.source import Writer
 from jitgrad.compiler.values import ONE, Value
 from jitgrad.kernels.gemm import COLUMN_STEP, ROW_STEP
 from jitgrad.kernels.tiles import ROOM
+
+_STARTS = ("first", -2, "row"), ("begin", -1, "col")  # of a part, in the left and right operand
 
 
 def products(w: Writer) -> tuple[list[str], Spec, Spec]:
@@ -27,16 +29,15 @@ def products(w: Writer) -> tuple[list[str], Spec, Spec]:
     row_parts, column_parts = (
         w.param((s, v.id), s, "i64", (s, v)) for s in ("row_parts", "column_parts")
     )
-    left, right = w.pointer(a), w.pointer(b)
-    ta, tb = (
-        w.param(("flag", x.key()), f"{p}_t", "i64", ("flag", x)) for x, p in ((a, left), (b, right))
-    )
-    lda, ldb = (
-        w.param(("leading", x.key()), f"{p}_ld", "i64", ("leading", x))
-        for x, p in ((a, left), (b, right))
-    )
-    row_step = w.param(("stride", a.key(), -2), f"{left}_row", "i64", ("stride", a, -2))
-    column_step = w.param(("stride", b.key(), -1), f"{right}_col", "i64", ("stride", b, -1))
+    in_memory = [a] if w.nest.inline(b.value) else [a, b]
+    pointers = [w.pointer(x) for x in in_memory]
+    operands = list(zip(in_memory, pointers, strict=True))
+    flags = [w.param(("flag", x.key()), f"{p}_t", "i64", ("flag", x)) for x, p in operands]
+    leading = [w.param(("leading", x.key()), f"{p}_ld", "i64", ("leading", x)) for x, p in operands]
+    offsets = [
+        f"{begin} * " + w.param(("stride", x.key(), axis), f"{p}_{s}", "i64", ("stride", x, axis))
+        for (x, p), (begin, axis, s) in zip(operands, _STARTS, strict=False)
+    ]
     start, at = w.function("part_start"), w.function("at")
     lines = [
         f"part = u // {column_parts}",
@@ -49,7 +50,6 @@ def products(w: Writer) -> tuple[list[str], Spec, Spec]:
         f"end = {start}({n}, {COLUMN_STEP}, across + 1, {column_parts})",
         "width = end - begin",
     ]
-    offsets = [f"first * {row_step}", f"begin * {column_step}"]
     flat = "batch"
     batch = [i for i in range(len(a.dims) - 2) if v.dims[i] != ONE]
     for i in reversed(batch):
@@ -60,8 +60,14 @@ def products(w: Writer) -> tuple[list[str], Spec, Spec]:
             flat = f"{name}q"
         else:
             lines.append(f"{name} = {flat}")
-        for side, (x, p) in enumerate(((a, left), (b, right))):
+        for side, (x, p) in enumerate(operands):
             offsets[side] += f" + {name} * {w.stride(x, i, p)}"
+    places = [f"{at}({p}, {o}), {ld}" for p, o, ld in zip(pointers, offsets, leading, strict=True)]
+    if len(places) < 2:
+        computed, block, length = prologue.operand(w, v, k)
+        lines += computed
+        places.append(f"{block}, {length}")
+        flags.append(str(int(prologue.turned(b))))
     tiles = packed = ""
     if suffix == "f32":
         tiles = w.param(("tiles", v.id), "tiles", "i64", ("tiles", v)) + ", "
@@ -77,12 +83,11 @@ def products(w: Writer) -> tuple[list[str], Spec, Spec]:
         length = f"({most} * {v.dtype.itemsize} + 63) // 64 * 64"
         panel, step = w.room("panel", suffix, length, ("part", v)), "width"
     lines.append(
-        f"{w.function(f'gemm_{suffix}')}({tiles}{ta}, {tb}, high, width, {k}, "
-        f"{at}({left}, {offsets[0]}), {lda}, {at}({right}, {offsets[1]}), {ldb}, "
-        f"{panel}, {step}{packed})"
+        f"{w.function(f'gemm_{suffix}')}({tiles}{', '.join(flags)}, high, width, {k}, "
+        f"{', '.join(places)}, {panel}, {step}{packed})"
     )
     for margin in margins:
-        lines += riding.sums(w, margin, k, left, lda)
+        lines += riding.sums(w, margin, k, pointers[0], leading[0])
     if epilogue:
         lines += epilogue_lines(w, v, epilogue, m, step)
     body = ["for u in range(lo, hi):", *indent(lines)]

@@ -14,6 +14,7 @@ from jitgrad.compiler.fuse import Fusion
 from jitgrad.compiler.groups import Group
 from jitgrad.compiler.kernel import Kernel
 from jitgrad.compiler.lower import lower
+from jitgrad.compiler.prologue import prologues
 from jitgrad.compiler.recompute import recompute
 from jitgrad.compiler.snapshot import Snapshot
 from jitgrad.compiler.values import Value, memory_of
@@ -76,11 +77,14 @@ class Target:
             the Kernel.
         epilogues: whether a matrix product's kernel may compute elementwise what follows it.
         parts: whether a kernel over rows may begin reductions of leading axes.
+        prologues: tells whether a matrix product's kernel may compute its right operand; asked
+            where it could.
     """
 
     write: Callable[[Group, set[Value], set[Value]], Kernel]
     epilogues: bool = True
     parts: bool = False
+    prologues: Callable[[], bool] = lambda: False
 
 
 CPU = Target(write, parts=True)
@@ -103,6 +107,11 @@ def build(snap: Snapshot, fuse: bool = True, target: Target | None = None) -> Sc
         light = again(fusion, stored)
         stored -= light
         inline |= light
+        operands = prologues(fusion, stored, light)
+        if operands and target.prologues():
+            stored -= operands
+            inline |= operands
+            graph.fired.append("operand computed in its product")
     steps: list[_Members] = []
     behind: dict[Group, set[Group]] = {}  # of a group without a kernel: what it needs
     for g in groups:

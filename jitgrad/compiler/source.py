@@ -80,6 +80,7 @@ class Writer:
         self.stage_now = 0
         self.depth = 0  # of the expression that is written
         self.cost = 0
+        self.flops: list[tuple[int, tuple[int, ...]]] = []  # operations over other axes
 
     # -- names and parameters -------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from jitgrad.frontend.pending import kept
 from jitgrad.frontend.state import local
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.ir.node import Node
-from jitgrad.runtime import ceilings, flush, switches, trace
+from jitgrad.runtime import ceilings, flush, switches, tiles, trace
 
 
 @dataclass
@@ -131,7 +131,7 @@ def explain(*what: Any, run: bool = False, device: str = "cpu") -> Explanation:
     """
     found: list[Stages] = []
     target = _target(device)
-    if target is not schedules.CPU and (run or any(not isinstance(w, Tensor) for w in what)):
+    if target is not tiles.CPU and (run or any(not isinstance(w, Tensor) for w in what)):
         raise NotImplementedError(
             f"explain: kernels for {device} are written, not run: give Tensors"
         )
@@ -158,7 +158,7 @@ def explain(*what: Any, run: bool = False, device: str = "cpu") -> Explanation:
 def _target(device: str) -> schedules.Target:
     """What kernels are written for."""
     if device == "cpu":
-        return schedules.CPU
+        return tiles.CPU
     if device != "cuda":
         raise ValueError(f"explain: kernels are written for 'cpu' or 'cuda', not {device!r}")
     from jitgrad.compiler.cuda.emit import CUDA

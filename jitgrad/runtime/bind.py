@@ -30,6 +30,7 @@ UNIT = 128  # elements that take as long as a row, or a part of a product, does 
 MULTIPLY_ADDS = 8  # of a small matrix product that take as long as an element
 
 ELEMENT = ("size", ())  # the size of a unit that is an element
+_OF_PRODUCTS = {"tiles", "row_parts", "column_parts", "parts", "part", "operand", "part work"}
 
 
 class Bound:
@@ -116,7 +117,7 @@ class Bound:
             return math.prod([shape[a] for a in spec[2]])
         if kind == "blocks of":
             return -(-self.number(spec[1]) // BLOCK)
-        if kind in ("tiles", "row_parts", "column_parts", "parts", "part", "part work"):
+        if kind in _OF_PRODUCTS:
             return self.product(kind, spec[1])
         if kind == "flag":
             return int(self.transposed(spec[1]))
@@ -191,9 +192,10 @@ class Bound:
             return columns
         if kind == "parts":
             return math.prod(batch) * rows * columns
-        if kind == "part":  # elements of the largest one
-            high, wide = -(-m // (ROW_STEP * rows)), -(-n // (COLUMN_STEP * columns))
-            return min(high * ROW_STEP, m) * min(wide * COLUMN_STEP, n)
+        if kind in ("part", "operand"):  # elements of the largest one
+            high = min(-(-m // (ROW_STEP * rows)) * ROW_STEP, m)
+            wide = min(-(-n // (COLUMN_STEP * columns)) * COLUMN_STEP, n)
+            return (high if kind == "part" else k) * wide
         return m * n * k // (MULTIPLY_ADDS * rows * columns)
 
     # -- memory ---------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ class Program:
         self.nodes = len(snap.nodes)
         self.number = next(_numbers)  # of its plans; an id could come again
         self.used = next(_clock)
-        self.schedule = schedules.build(snap, switches.fuse())
+        self.schedule = schedules.build(snap, switches.fuse(), tiles.CPU)
         stages.scheduled()
         kernels = [step.kernels[0] for step in self.schedule.steps]
         ahead = [*threads.kernels(), *tiles.called_by(kernels)]

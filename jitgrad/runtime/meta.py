@@ -17,7 +17,7 @@ from jitgrad.compiler.schedule import Schedule
 from jitgrad.compiler.snapshot import Snapshot
 from jitgrad.compiler.values import Value
 from jitgrad.ir.apply import realise
-from jitgrad.runtime import switches, trace
+from jitgrad.runtime import switches, tiles, trace
 from jitgrad.runtime.bind import Bound
 from jitgrad.runtime.build import Function
 
@@ -81,7 +81,7 @@ def plan(snap: Snapshot) -> None:
     key = (snap.key, switches.fuse())
     schedule = _schedules.get(key)
     if schedule is None:
-        schedule = _schedules[key] = schedules.build(snap, switches.fuse())
+        schedule = _schedules[key] = schedules.build(snap, switches.fuse(), tiles.CPU)
         if len(_schedules) > KEPT:
             _schedules.popitem(last=False)
     bound = bind(schedule, snap.nodes)

@@ -1,8 +1,12 @@
 """Where `kernels.tiles` lies as machine code: built once, like any kernel, for all that call it.
 
-Entry: `address`, `called_by`. Imports `blas`, `build`, `switches`, kernels' `gemm`.
+Entry: `address`, `called_by`, `CPU`. Imports the compiler's `schedule`, `blas`, `build`,
+`switches`, kernels' `gemm`.
 """
 
+import dataclasses
+
+from jitgrad.compiler import schedule
 from jitgrad.kernels.gemm import TILED_CORES
 from jitgrad.runtime import blas, build, switches
 
@@ -30,8 +34,17 @@ class _Tiles:
 def called_by(kernels):
     """What `kernels` need built beside them."""
     calls = any("gemm_f32" in kernel.source for kernel in kernels)
-    tiled = calls and switches.jit() and blas.core_name() in TILED_CORES
-    return [_Tiles] if tiled else []
+    return [_Tiles] if calls and switches.jit() and _used() else []
+
+
+def _used():
+    """Whether products of float32 run in tiles."""
+    return blas.core_name() in TILED_CORES
+
+
+# What schedules are made for. OpenBLAS cuts products into panels of few rows on some cores: an
+# operand would be computed anew for each.
+CPU = dataclasses.replace(schedule.CPU, prologues=_used)
 
 
 def address():

@@ -46,10 +46,12 @@ def product(s, x):
 
 
 def operand(s, shape, dtype):
-    """Weights as they are, or transposed where they are read."""
-    if s.choose(True, False):
-        return weights(s, shape, dtype)
-    return f"{weights(s, (*shape[:-2], shape[-1], shape[-2]), dtype)}.transpose(-1, -2)"
+    """Weights as they are or scaled, or transposed where they are read."""
+    turned = s.choose(True, False)
+    text = weights(s, (*shape[:-2], shape[-1], shape[-2]) if turned else shape, dtype)
+    if s.choose(True, False, False):
+        text = f"({text} * 0.5 + 0.25)"
+    return f"{text}.transpose(-1, -2)" if turned else text
 
 
 @statement(6, "matmul", "epilogue")

@@ -4,8 +4,7 @@ import dataclasses
 
 import pytest
 
-from jitgrad.compiler import schedule as schedules
-from jitgrad.runtime import flush, misses
+from jitgrad.runtime import flush, misses, tiles
 from jitgrad.runtime.stats import counts
 
 
@@ -32,11 +31,11 @@ def said(capsys):
 @pytest.fixture
 def wrong(monkeypatch):
     """A code generator that subtracts where it should add."""
-    right = schedules.CPU.write
+    right = tiles.CPU.write
 
     def write(*args):
         kernel = right(*args)
         kernel.source = kernel.source.replace(" + x", " - x").replace(" + ONE", " - ONE")
         return kernel
 
-    monkeypatch.setattr(schedules, "CPU", dataclasses.replace(schedules.CPU, write=write))
+    monkeypatch.setattr(tiles, "CPU", dataclasses.replace(tiles.CPU, write=write))
