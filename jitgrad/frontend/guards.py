@@ -6,9 +6,11 @@ read all of them again before a replay. Entry: `Guard`, `Guards`. Imports: the T
 
 from __future__ import annotations
 
+import array
 import keyword
+import os
 import types
-from collections import deque
+from collections import ChainMap, UserDict, UserList, deque
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,10 @@ from jitgrad.frontend.record import Base
 from jitgrad.runtime.script import Script
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
-CONTAINERS = (list, tuple, dict, set, frozenset, deque)
+PLAIN = (list, tuple, dict, set, frozenset, deque)  # iterating gives the elements they hold
+MAPPINGS = (dict, UserDict, ChainMap, types.MappingProxyType, type(os.environ))
+CONTAINERS = (*PLAIN, UserList, *MAPPINGS[1:])
+ARRAYS = (np.ndarray, bytearray, array.array)
 DEEP = 8  # levels of containers in containers that are looked into
 HELD = ("_parameters", "_buffers", "_modules")  # where a Module keeps attributes
 
@@ -90,10 +95,12 @@ def content(value: Any, depth: int = DEEP) -> Any:
         return kind, repr(value) if kind is float else value
     if isinstance(value, (np.ndarray, np.generic)):
         return array_key(value)
-    if depth and isinstance(value, dict) and not hasattr(value, "version"):
+    if isinstance(value, (bytearray, array.array)):
+        return kind, bytes(value), getattr(value, "typecode", "")
+    if depth and isinstance(value, MAPPINGS) and not hasattr(value, "version"):
         items = list(value.items())
         return kind, tuple([(content(k, 0), content(v, depth - 1)) for k, v in items])
-    if depth and isinstance(value, CONTAINERS) and not isinstance(value, dict):
+    if depth and isinstance(value, CONTAINERS) and not isinstance(value, MAPPINGS):
         return kind, tuple([content(v, depth - 1) for v in list(value)])
     return kind, _Same(value)
 
@@ -135,7 +142,7 @@ def parted(was: Any, now: Any) -> tuple[str, str, str]:
     """Where two contents differ first: (subscripts, what was there, what is there)."""
     (kind, old), (other, new) = was[:2], now[:2]
     if kind is not other or not isinstance(old, tuple) or not issubclass(kind, CONTAINERS):
-        if issubclass(kind, np.ndarray):
+        if issubclass(kind, ARRAYS):
             return "", "some elements", "others"
         return "", *[v if kind is float else short(v) for v in (old, new)]  # type: ignore[return-value]
     if len(old) != len(new):
@@ -143,7 +150,7 @@ def parted(was: Any, now: Any) -> tuple[str, str, str]:
     for i, (x, y) in enumerate(zip(old, new, strict=True)):
         if x != y:
             key: Any = i
-            if issubclass(kind, dict):
+            if issubclass(kind, MAPPINGS):
                 if x[0] != y[0]:
                     return "", f"key {short(x[0][1])}", f"key {short(y[0][1])}"
                 (key, x), y = (x[0][1], x[1]), y[1]
@@ -154,7 +161,7 @@ def parted(was: Any, now: Any) -> tuple[str, str, str]:
 
 def elements(value: Any) -> list[Any]:
     """The items of a container."""
-    return list(value.values() if isinstance(value, dict) else value)
+    return list(value.values() if isinstance(value, MAPPINGS) else value)
 
 
 def versioned(guard: Guard) -> bool:
@@ -222,9 +229,8 @@ class Guards:
 
 def _flat(value: Any) -> bool:
     """Whether equal elements by identity mean an equal container."""
-    return isinstance(value, CONTAINERS) and not any(
-        isinstance(e, (*CONTAINERS, np.ndarray)) and not hasattr(e, "version")
-        for e in elements(value)
+    return isinstance(value, PLAIN) and not any(
+        isinstance(e, (*CONTAINERS, *ARRAYS)) and not hasattr(e, "version") for e in elements(value)
     )
 
 

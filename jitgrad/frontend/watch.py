@@ -7,22 +7,36 @@ Entry: `Watch`. Imports: guards, the scan of bytecode.
 
 from __future__ import annotations
 
+import dis
 import functools
+import os
 import sys
 import types
 from collections.abc import Callable
 from types import CodeType
 from typing import Any, NamedTuple
-
-import numpy as np
+from weakref import ReferenceType
 
 from jitgrad.frontend import scan, skipped
 from jitgrad.frontend.argtree import ATOMS
-from jitgrad.frontend.guards import CONTAINERS, DEEP, HELD, MISSING, Guard, content, elements
+from jitgrad.frontend.guards import (
+    ARRAYS,
+    CONTAINERS,
+    DEEP,
+    HELD,
+    MISSING,
+    Guard,
+    content,
+    elements,
+)
 from jitgrad.frontend.record import Base
 
 # Attributes by any name.
-_DYNAMIC = frozenset(["getattr", "setattr", "delattr", "vars", "hasattr", "__dict__"])
+_DYNAMIC = frozenset(
+    ["getattr", "setattr", "delattr", "vars", "hasattr", "__dict__", "asdict", "astuple"]
+)
+_MATCH = dis.opmap["MATCH_CLASS"]
+_FORM = frozenset(["shape", "dtype", "ndim", "size", "strides"])  # of an array, not its elements
 _MANY = 64
 _CALLABLES = (types.FunctionType, types.MethodType, functools.partial)
 
@@ -35,6 +49,7 @@ class Code(NamedTuple):
     what: str  # as `scan.reads`
     arguments: frozenset[str]
     dynamic: bool  # whether names of attributes are computed
+    words: tuple[str, ...]  # then: strings that may be such names
     loose: frozenset[str]  # attributes read from what calls return
     skipped: str | None
 
@@ -49,9 +64,12 @@ def _look(code: CodeType) -> Code:
     roots = (scan.LOCAL,) if what == "self" else (scan.LOCAL, scan.GLOBAL, scan.CELL)
     chains = tuple([c for c in chains if c.root in roots])
     count = code.co_argcount + code.co_kwonlyargcount
+    dynamic = not _DYNAMIC.isdisjoint(code.co_names) or _MATCH in code.co_code[::2]
+    constants = [c for x in code.co_consts for c in (x if type(x) is tuple else (x,))]
+    words = tuple([c for c in constants if dynamic and type(c) is str and c.isidentifier()])
     return Code(
-        code, chains, what, frozenset(code.co_varnames[:count]),
-        not _DYNAMIC.isdisjoint(code.co_names), frozenset(loose), skipped.of_function(code),
+        code, chains, what, frozenset(code.co_varnames[:count]), dynamic, words,
+        frozenset(loose), skipped.of_function(code),
     )  # fmt: skip
 
 
@@ -110,7 +128,7 @@ class Watch:
             guard.value = guard.read()
             self.found[name] = guard
             self._anchor(guard.value)
-        if whole and guard.content is None and isinstance(guard.value, (*CONTAINERS, np.ndarray)):
+        if whole and guard.content is None and isinstance(guard.value, (*CONTAINERS, *ARRAYS)):
             if not (type(guard.value) is tuple and all(type(v) in ATOMS for v in guard.value)):
                 guard.content = content(guard.value)
                 self._hold(guard.value, DEEP)
@@ -142,10 +160,10 @@ class Watch:
             self._refuse(look.skipped)
         if not look.chains and not look.loose:
             return
-        code, chains, what, arguments, dynamic, loose, _ = look
+        code, chains, what, arguments, dynamic, words, loose, _ = look
         if called and what == "all":
             self._loose |= loose
-            self._defaults(code)
+            self._ran(code)
         names = frame.f_locals
         for chain in chains:
             root, name, path, store = chain
@@ -156,7 +174,7 @@ class Watch:
                 if id(value) in self._anchored or isinstance(value, types.ModuleType):
                     end = self._follow(value, path, name, store)
                     if dynamic:
-                        self._object(end)
+                        self._object(end, words)
                 if path and not called and id(value) in self._inside:
                     for other in elements(self._inside[id(value)]):
                         if type(other) is type(value) and id(other) in self._anchored:
@@ -164,11 +182,12 @@ class Watch:
             elif what == "all" and called:
                 value = self._root(frame, root, name, path, store)
                 if dynamic:
-                    self._object(value)
+                    self._object(value, words)
 
-    def _defaults(self, code: CodeType) -> None:
-        """Guard the default arguments of a function that runs."""
+    def _ran(self, code: CodeType) -> None:
+        """Guard the default arguments of a function that runs, and its code (autoreload)."""
         for fn in self.functions.get(code, ()):
+            self.note(fn, "attr", "__code__", f"code of {fn.__qualname__}")
             for name in ("__defaults__", "__kwdefaults__"):
                 if getattr(fn, name):
                     self.note(fn, "attr", name, f"defaults of {fn.__qualname__}", whole=True)
@@ -200,14 +219,18 @@ class Watch:
     def _known(self, value: Any) -> bool:
         return id(value) in self._anchored
 
-    def _object(self, value: Any) -> None:
-        """All attributes of an object whose attributes are looked up by computed names."""
+    def _object(self, value: Any, words: tuple[str, ...]) -> None:
+        """All attributes of an object whose attributes are looked up by computed names, and those
+        that are named by `words`: it may not have them yet."""
         own = getattr(value, "__dict__", None)
-        if not self._known(value) or not isinstance(own, dict) or len(own) > _MANY:
+        if not self._known(value) or not isinstance(own, dict):
             return
         if isinstance(value, (types.ModuleType, type, types.FunctionType)):
             return
-        for key in list(own):
+        for key in words:
+            if guarded(value, key):
+                self.note(value, "attr", key, f"{type(value).__name__}.{key}", whole=True)
+        for key in list(own) if len(own) <= _MANY else ():
             if not key.startswith("__") and key != "_structure_version":
                 self.note(value, "attr", key, f"{type(value).__name__}.{key}", whole=True)
 
@@ -243,6 +266,10 @@ class Watch:
             if isinstance(value, CONTAINERS):  # a method of it: append, items
                 self._whole(value)
                 return None
+            if isinstance(value, ARRAYS):
+                if key not in _FORM:
+                    self._whole(value)
+                return None
             if not guarded(value, key):
                 wrapped = getattr(getattr(type(value), key, None), "__wrapped__", None)
                 if wrapped is not None:  # a method that is compiled itself
@@ -253,7 +280,10 @@ class Watch:
 
     def _of_module(self, module: Any, key: str, label: str, last: bool) -> Any:
         if scan.foreign(module):
-            return getattr(module, key, MISSING)
+            value = getattr(module, key, MISSING)
+            if value is os.environ or value is os.getenv:
+                self._anchor(value)
+            return value
         return self.note(module.__dict__, "item", key, label, whole=last)
 
     def _whole(self, value: Any) -> None:
@@ -274,7 +304,11 @@ class Watch:
         if id(value) in self._anchored:
             return
         self._anchored[id(value)] = value
-        if isinstance(value, _CALLABLES):
+        if value is os.environ or value is os.getenv:
+            self.note(os.__dict__, "item", "environ", "os.environ", whole=True)
+        elif isinstance(value, ReferenceType):
+            self._anchor(value())
+        elif isinstance(value, _CALLABLES):
             self._function(value)
         elif isinstance(value, skipped.GENERATORS):
             self.drawn.look(value)
@@ -308,6 +342,7 @@ class Watch:
     def _function(self, value: Any) -> None:
         if isinstance(value, functools.partial):
             self._anchor(value.func)
+            self.note(value, "attr", "keywords", "keywords of a partial function", whole=True)
             for bound in (*value.args, *value.keywords.values()):
                 self._anchor(bound)
             return

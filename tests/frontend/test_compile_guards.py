@@ -1,5 +1,12 @@
 """What changes in Python between the calls of a compiled function is seen."""
 
+import array
+import collections
+import dataclasses
+import functools
+import os
+import types
+import weakref
 from collections import deque
 
 import numpy as np
@@ -72,6 +79,114 @@ def test_functions_that_share_their_code(kind):
                 lambda: run.see(f(jg.ones(3))),
                 lambda on, at=number: layers[at][1](at + (7.0 if on else 1.0)),
             )
+
+    assert both(scenario).replays
+
+
+def new_environment(read):
+    name = "JITGRAD_TEST_GAIN"
+
+    def set_to(value):
+        os.environ[name] = str(value)
+
+    return (lambda x: x * float(read(name))), set_to
+
+
+def new_match():
+    config = Settings()
+
+    def f(x):
+        match config:
+            case Settings(gain=gain):
+                return x * gain
+
+    return f, functools.partial(setattr, config, "gain")
+
+
+def new_object(read):
+    config = Settings()
+    return (lambda x: x * read(config)), functools.partial(setattr, config, "gain")
+
+
+def new_absent():
+    config = types.SimpleNamespace()
+    return (lambda x: x * getattr(config, "gain", 1.0)), functools.partial(setattr, config, "gain")
+
+
+def new_container(holder, key, read):
+    if isinstance(holder, types.MappingProxyType):
+        inside = {key: 1.0}
+        holder = types.MappingProxyType(inside)
+        return (lambda x: x * read(holder)), functools.partial(inside.__setitem__, key)
+    return (lambda x: x * read(holder)), functools.partial(holder.__setitem__, key)
+
+
+def new_partial():
+    f = functools.partial(lambda x, gain: x * gain, gain=1.0)
+    return f, functools.partial(f.keywords.__setitem__, "gain")
+
+
+def new_code():
+    """What autoreload does to a function whose file has changed."""
+
+    def gained(x):
+        return x * 1.0
+
+    def more(x):
+        return x * 2.0
+
+    codes = {1: gained.__code__, 2: more.__code__}
+
+    def set_to(value):
+        gained.__code__ = codes[value]
+
+    return (lambda x: gained(x)), set_to
+
+
+def new_weak():
+    config = Settings()
+    weak = weakref.ref(config)
+    HELD.append(config)
+    return (lambda x: x * weak().gain), functools.partial(setattr, config, "gain")
+
+
+HELD = []  # what `new_weak` refers to
+
+
+@dataclasses.dataclass
+class Settings:
+    gain: float = 1.0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: new_environment(lambda name: os.environ.get(name, "1")),
+        lambda: new_environment(lambda name: os.getenv(name, "1")),
+        new_match,
+        lambda: new_object(lambda config: dataclasses.asdict(config)["gain"]),
+        new_absent,
+        lambda: new_container(np.ones(3), 1, lambda a: float(a.sum()) - 2),
+        lambda: new_container(array.array("d", [1.0]), 0, lambda a: a[0]),
+        lambda: new_container(bytearray(b"\1"), 0, lambda a: a[0]),
+        lambda: new_container(collections.UserDict(a=1.0), "a", lambda d: d["a"]),
+        lambda: new_container(collections.ChainMap({"a": 1.0}), "a", lambda d: d.get("a")),
+        lambda: new_container(types.MappingProxyType({}), "a", lambda d: d["a"]),
+        new_partial,
+        new_code,
+        new_weak,
+    ],
+)
+def test_what_is_read_in_other_ways_than_by_name(make, monkeypatch):
+    monkeypatch.setenv("JITGRAD_TEST_GAIN", "1")
+
+    def scenario(run):
+        read, set_to = make()
+        f = run.compile(read)
+        for value in (1, 2, 1):
+            set_to(value)
+            for _ in range(4):
+                run.see(f(jg.ones(3)))
 
     assert both(scenario).replays
 
