@@ -1,7 +1,7 @@
 """The innermost steps of a tiled float32 product, as Python twins over pointers.
 
 Entry functions: `tile_f32` (a few rows times one panel), `put_row_f32` (where less than a panel's
-width is wanted), `copy_row_f32`, `turn_rows_f32` and `pick_row_f32` (how a panel comes about). All
+width is wanted), `copy_row_f32`, `turn_block_f32` and `pick_row_f32` (how a panel comes about). All
 but the first are a few instructions without a loop. `microkernel_llvm` defines the same names for
 compiled code. A panel is COLUMNS columns of the right operand, row after row. May import: NumPy,
 ctypes, `intrinsics`.
@@ -16,7 +16,7 @@ from .intrinsics import fma_f32
 ROWS = 6  # of the largest tile: 12 sums of 8 floats, 2 of a panel's row and 1 of the left operand
 FEW = 4  # of the smaller one: 8 sums are as many as two units with 4 stages each keep going
 COLUMNS = 16
-BLOCK = 8  # rows of a panel that are turned at a time
+BLOCK = 8  # rows and columns of a panel that are turned at a time
 
 _HALFWAY, _TAIL = 1 << 28, (1 << 29) - 1  # of the bits that float32 drops from float64
 _SMALL = 2.0**-126
@@ -70,11 +70,11 @@ def copy_row_f32(b, panel):
     _matrix(panel, (COLUMNS,), (1,))[:] = _matrix(b, (COLUMNS,), (1,))
 
 
-def turn_rows_f32(width, b, step, panel):
-    """BLOCK elements of each of `width` rows of b, `step` apart, become BLOCK rows of a panel; the
-    last column comes again up to COLUMNS."""
+def turn_block_f32(width, b, step, panel):
+    """BLOCK elements of each of the first BLOCK of `width` rows of b, `step` apart, become columns
+    of as many rows of a panel; where there are fewer, the last one comes again."""
     rows = _matrix(b, (BLOCK, width), (1, step))
-    _matrix(panel, (BLOCK, COLUMNS), (COLUMNS, 1))[:] = rows[:, _columns(width)]
+    _matrix(panel, (BLOCK, BLOCK), (COLUMNS, 1))[:] = rows[:, _columns(width)[:BLOCK]]
 
 
 def pick_row_f32(width, b, step, panel):

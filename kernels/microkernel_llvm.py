@@ -161,15 +161,14 @@ def _column(builder, j, width):
 
 
 @intrinsic
-def turn_rows_f32(context, width, b, step, panel):
+def turn_block_f32(context, width, b, step, panel):
     def generate(ctx, builder, sig, args):
         width, b, step, panel = args
-        for j in range(0, COLUMNS, WIDTH):
-            numbers = [_column(builder, j + i, width) for i in range(WIDTH)]
-            places = [_moved(builder, b, builder.mul(step, number)) for number in numbers]
-            columns = _transposed(builder, [_load(builder, place) for place in places])
-            for p, column in enumerate(columns):
-                _store(builder, column, _moved(builder, panel, p * COLUMNS + j))
+        numbers = [_column(builder, i, width) for i in range(WIDTH)]
+        places = [_moved(builder, b, builder.mul(step, number)) for number in numbers]
+        columns = _transposed(builder, [_load(builder, place) for place in places])
+        for p, column in enumerate(columns):
+            _store(builder, column, _moved(builder, panel, p * COLUMNS))
         return ctx.get_dummy_value()
 
     return types.none(types.intp, b, types.intp, panel), generate

@@ -16,7 +16,7 @@ from .microkernel import (
     pick_row_f32,
     put_row_f32,
     tile_f32,
-    turn_rows_f32,
+    turn_block_f32,
 )
 
 THIN = 12  # rows of a product that reads b once or twice: its panels are not copied
@@ -58,10 +58,13 @@ def _copied(depth, width, b, step, panel):
 
 
 def _turned(depth, width, b, step, panel):
-    """Rows of b as the columns of a panel."""
+    """Rows of b as the columns of a panel; BLOCK rows along all the depth first, since rows some
+    power of two apart share few places of the first-level cache."""
     whole = depth // BLOCK * BLOCK
-    for p in range(0, whole, BLOCK):
-        turn_rows_f32(width, at(b, p), step, at(panel, p * COLUMNS))
+    for j in range(0, COLUMNS, BLOCK):
+        first = min(j, width - 1)
+        for p in range(0, whole, BLOCK):
+            turn_block_f32(width - first, at(b, first * step + p), step, at(panel, p * COLUMNS + j))
     for p in range(whole, depth):
         pick_row_f32(width, at(b, p), step, at(panel, p * COLUMNS))
 
