@@ -50,6 +50,9 @@ def _part(path: str, a: Any, b: Any) -> Change:
         return f"layout of {path}", _short(a.place), _short(b.place)
     if isinstance(a, Facts) or isinstance(b, Facts) or a[0] is not b[0]:
         return f"class of {path}", _kind(a), _kind(b)
+    if a[0] is float and len(a) != len(b):
+        was, now = (_short(x[1]) if len(x) > 1 else "any number" for x in (a, b))
+        return path, was, now
     if len(a) != len(b):
         return f"length of {path}", str(len(a) - 1), str(len(b) - 1)
     if a[0] == "object":

@@ -29,6 +29,7 @@ class Match:
         self.pattern = pattern
         self.miss = miss
         self.count = 0  # tensors so far
+        self.numbers: dict[int | str, str] = {}  # those that may have any value
 
     def write(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The lines, for these arguments of the pattern."""
@@ -38,13 +39,21 @@ class Match:
         names = [f"x{i}" for i in range(len(args))]
         if names:
             self.script.line(f"{', '.join(names)}, = args")
-        for name, value in zip(names, args, strict=True):
-            self._any(name, value, top=True)
+        for i, value in enumerate(args):
+            self._top(i, f"x{i}", value)
         for i, (key, value) in enumerate(kwargs.items(), len(args)):
             self.script.line(f"x{i} = kwargs.get({key!r}, missing)")
-            self._any(f"x{i}", value, top=True)
+            self._top(key, f"x{i}", value)
         if self.count > 1:
             self._aliases()
+
+    def _top(self, place: int | str, name: str, value: Any) -> None:
+        """An argument given by position or name."""
+        if place in self.pattern.slots:
+            self.numbers[place] = name
+            self._unless(f"type({name}) is not float")
+        else:
+            self._any(name, value, top=True)
 
     def _unless(self, test: str) -> None:
         with self.script.block(f"if {test}:"):

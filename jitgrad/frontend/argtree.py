@@ -36,24 +36,36 @@ class Pattern:
     """One call's arguments: `key` (hashable), `tensors` in order, and what the key refers to.
 
     `batches` are the positions in `tensors` of views that are recorded as memory of their own;
-    they are arguments themselves, not items of one. One view may be several arguments.
+    they are arguments themselves, not items of one. One view may be several arguments. `floats`
+    are the arguments of that class, by position or name; the values of those in `slots` are no part
+    of the pattern.
     """
 
-    __slots__ = ("batches", "containers", "key", "objects", "tensors")
+    __slots__ = ("batches", "containers", "floats", "key", "objects", "slots", "tensors")
 
-    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        slots: frozenset[int | str] = frozenset(),
+    ) -> None:
+        self.slots = slots
+        self.floats: dict[int | str, float] = {}
         self.tensors: list[Any] = []
         self.objects: list[Any] = []  # kept alive by whoever keeps the key
         self.containers: list[Any] = []
         self.batches: list[int] = []
         top = self._top
         self.key: Any = (
-            tuple([top(a) for a in args]),
-            tuple([(k, top(v)) for k, v in kwargs.items()]),
+            tuple([top(i, a) for i, a in enumerate(args)]),
+            tuple([(k, top(k, v)) for k, v in kwargs.items()]),
             self._aliases() if len(self.tensors) > 1 else None,
         )
 
-    def _top(self, value: Any) -> Any:
+    def _top(self, name: int | str, value: Any) -> Any:
+        if type(value) is float:
+            self.floats[name] = value
+            return (float,) if name in self.slots else self._take(value)
         if not isinstance(value, Base):
             return self._take(value)
         tensors, batches = self.tensors, self.batches
@@ -115,6 +127,12 @@ def swapped(args: Any, kwargs: Any, old: list[Any], new: list[Any]) -> tuple[Any
     table = {id(a): b for a, b in zip(old, new, strict=True)}
     args = tuple([table.get(id(a), a) for a in args])
     return args, {k: table.get(id(v), v) for k, v in kwargs.items()}
+
+
+def numbered(args: Any, kwargs: Any, numbers: dict[int | str, Any]) -> tuple[Any, Any]:
+    """The arguments with some numbers, by position or name, in the place of others."""
+    args = tuple([numbers.get(i, a) for i, a in enumerate(args)])
+    return args, {k: numbers.get(k, v) for k, v in kwargs.items()}
 
 
 def remake(kind: Any, items: list[Any]) -> Any:

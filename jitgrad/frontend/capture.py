@@ -16,7 +16,7 @@ import numpy as np
 
 from jitgrad.frontend import pending, scan
 from jitgrad.frontend.argtree import Pattern
-from jitgrad.frontend.hostscalar import Event
+from jitgrad.frontend.hostscalar import Event, numbered
 from jitgrad.frontend.record import assign, make, wrap
 from jitgrad.frontend.state import State, local
 from jitgrad.frontend.storage import Storage, Track, View, snapshot
@@ -44,6 +44,8 @@ class Capture:
         self.open = False
         self.deferred = False  # a full flush was asked for
         self.events: list[Event] = []
+        self.given: Event | None = None  # the float arguments `numbered`, where they may change
+        self.numbered: list[int | str] = []
         self.draws: list[tuple[Any, Node]] = []
         self.generators: dict[int, tuple[Any, int]] = {}
         self.seen: dict[int, tuple[Storage, Node, int]] = {}  # storages from before
@@ -107,6 +109,14 @@ class Capture:
         self._spans[id(out._storage)] = node.array()
         self._bases.add(id(t._storage))
         return out
+
+    def give(self) -> dict[int | str, Any]:
+        """What to give for the float arguments that may have any value."""
+        self.numbered = [at for at in self.pattern.floats if at in self.pattern.slots]
+        values = tuple([self.pattern.floats[at] for at in self.numbered])
+        self.given = Event(lambda: values)
+        self.events.append(self.given)
+        return dict(zip(self.numbered, numbered(self.given), strict=True))
 
     def stop(self) -> None:
         """End; recording goes on as before."""

@@ -17,9 +17,12 @@ from typing import Any
 
 from jitgrad.frontend.agree import difference
 from jitgrad.frontend.argchange import changed
-from jitgrad.frontend.argtree import Pattern, remake, swapped
+from jitgrad.frontend.argfloats import PATIENCE as WAITS
+from jitgrad.frontend.argfloats import Form
+from jitgrad.frontend.argtree import Pattern, numbered, remake, swapped
 from jitgrad.frontend.capture import Capture, Unfit
 from jitgrad.frontend.conditions import GRADIENT, OTHER, Conditions, Miss
+from jitgrad.frontend.hostscalar import HostFloat
 from jitgrad.frontend.program import Program
 from jitgrad.frontend.record import Base
 from jitgrad.frontend.recording import Recording, Shared
@@ -64,9 +67,10 @@ class Entry:
 class Known:
     """The entries of one pattern, most recent last; `lazy` says why there will be none."""
 
-    __slots__ = ("apart", "entries", "failures", "lazy", "objects")
+    __slots__ = ("apart", "entries", "failures", "form", "lazy", "objects")
 
-    def __init__(self, objects: list[Any]) -> None:
+    def __init__(self, objects: list[Any], form: Form | None) -> None:
+        self.form = form
         self.entries: list[Entry] = []
         self.failures = 0
         self.lazy = ""
@@ -83,6 +87,7 @@ class Compiled:
         self._fallback = fallback
         self._name = getattr(fn, "__qualname__", type(fn).__name__)
         self._known: OrderedDict[Any, Known] = OrderedDict()
+        self._forms: OrderedDict[Any, Form] = OrderedDict()
         self._lock = threading.RLock()
         self._last: Any = None
         self._active: Program | None = None  # the program that ran last
@@ -112,11 +117,17 @@ class Compiled:
             return self._fn(*args, **kwargs)
         pattern = Pattern(args, kwargs)
         modes = (state.grad, state.inference, state.eager, apply._default["float"])
-        key = (*modes, *switches.switched().kernels, pattern.key)
+        modes += switches.switched().kernels
         with self._lock:
+            form = None
+            if pattern.floats:
+                form = self._form(modes, Pattern(args, kwargs, frozenset(pattern.floats)))
+                slots = form.meet(pattern.floats)
+                pattern = Pattern(args, kwargs, slots) if slots else pattern
+            key = (*modes, pattern.key)
             known = self._known.get(key)
             if known is None:
-                known = self._admit(key, pattern)
+                known = self._admit(key, pattern, form)
             elif key is not self._last:
                 self._known.move_to_end(key)
             self._last = key
@@ -163,6 +174,8 @@ class Compiled:
             tensors = capture.start(known.apart)
             if pattern.batches:
                 args, kwargs = swapped(args, kwargs, pattern.tensors, tensors)
+            if pattern.slots:
+                args, kwargs = numbered(args, kwargs, capture.give())
             result = self._fn(*args, **kwargs)
         except BaseException:
             capture.stop()
@@ -185,13 +198,32 @@ class Compiled:
             return result, None
         except Unfit as unfit:
             capture.settle()
+            if pattern.slots:
+                self._close(known, str(unfit))
+                return result, None
             known.failures += 1
             if known.failures >= PATIENCE or capture.abandoned:
                 known.lazy = str(unfit)
                 self._report("runs lazily from now on", "compiled", known.lazy)
             return result, None
         known.failures = 0
+        looked = capture.given is not None and capture.given.looked
+        if known.form is not None and (looked or capture.watch.tells):
+            self._close(known, "Python looks at its value")
+            if pattern.slots:
+                _compute(recording)
+                return _real(result, capture), None
         return result, recording
+
+    def _close(self, known: Known, why: str) -> None:
+        """The floats that have changed count by value from now on."""
+        form = known.form
+        assert form is not None
+        names = self._parameters()
+        for at in form.slots:
+            name = names[at] if isinstance(at, int) and at < len(names) else at
+            self._report(f"argument {name}", "any number", f"by value: {why}")
+        form.close()
 
     def _first(self, known: Known, pattern: Pattern, args: Any, kwargs: Any) -> Any:
         result, recording = self._record(known, pattern, args, kwargs)
@@ -208,6 +240,16 @@ class Compiled:
             return result
         assert entry.first is not None
         parted = difference(entry.first, recording)
+        form = known.form
+        if pattern.slots and form and (parted or not form.shown(entry.first, recording)):
+            known.entries.remove(entry)
+            _compute(recording)
+            form.waited += 1
+            if parted or form.waited >= WAITS:
+                self._close(known, f"it decides {parted[0]}" if parted else "it rarely changes")
+            else:
+                known.entries.append(Entry(recording, args, kwargs, self._name))
+            return result
         if parted is not None:
             known.entries.remove(entry)
             _compute(recording)
@@ -221,6 +263,8 @@ class Compiled:
                 known.lazy = message
                 return result
             raise RuntimeError(message)
+        if form is not None and not pattern.slots:
+            form.keep(recording)
         with recovering(recording):
             entry.second(recording, args, kwargs, self._name)
         recording.capture.settle()
@@ -228,10 +272,19 @@ class Compiled:
 
     # ---- which programs are kept, and why there are several
 
-    def _admit(self, key: Any, pattern: Pattern) -> Known:
+    def _form(self, modes: Any, pattern: Pattern) -> Form:
+        """The Form of calls that differ from one in floats alone; `pattern` is without them."""
+        key = (*modes, pattern.key)
+        form = self._forms.setdefault(key, Form(pattern.floats))
+        self._forms.move_to_end(key)
+        if len(self._forms) > PATTERNS:
+            self._forms.popitem(last=False)
+        return form
+
+    def _admit(self, key: Any, pattern: Pattern, form: Form | None) -> Known:
         if self._last is not None:
             self._report(*changed(self._last, key, self._parameters()))
-        known = self._known[key] = Known(pattern.objects)
+        known = self._known[key] = Known(pattern.objects, form)
         while len(self._known) > PATTERNS:
             self._known.popitem(last=False)
         return known
@@ -296,6 +349,8 @@ def _real(value: Any, capture: Capture) -> Any:
     """What is returned, over the real arguments in place of their stand-ins."""
     if isinstance(value, Base):
         return capture.returned(value)
+    if type(value) is HostFloat:
+        return float.__float__(value)
     if type(value) is dict:
         return {k: _real(v, capture) for k, v in value.items()}
     if isinstance(value, (tuple, list)):
@@ -310,9 +365,11 @@ def compile(
 
     Works on functions of tensors, Modules and whole training steps. Calls 1 and 2 with arguments
     of one pattern (structure, shapes, dtypes, plain values) record; later calls check that the
-    Python values which the function read are as they were, and record again when not. A value that
-    is read in the middle raises; with `fallback=True` such a function runs lazily instead. The
-    gradient of a differentiable result is a program of its own, with the same bits again.
+    Python values which the function read are as they were, and record again when not. A float
+    argument that changes, such as a learning rate, counts as a value only if Python decides
+    something by it. A tensor's value that is read in the middle raises; with `fallback=True` such a
+    function runs lazily instead. The gradient of a differentiable result is a program of its own,
+    with the same bits again.
 
     >>> import jitgrad as jg
     >>> @jg.compile

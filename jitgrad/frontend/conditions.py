@@ -50,13 +50,16 @@ class Conditions:
         self.recording: Recording | None = r  # until the lines are written
         self.guards = Guards(list(r.watch.found.values()))
         self.said: list[Reason] = []  # of the conditions that are no guards
+        self.numbers: dict[int | str, str] = {}  # arguments of any value: their names there
 
     def write(self, script: Script, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The lines, for a function of `args` and `kwargs`; `args` are of the recorded pattern."""
         assert self.recording is not None
         r, self.recording = self.recording, None
         self._modes(script)
-        Match(script, r.capture.pattern, "return other").write(args, kwargs)
+        match = Match(script, r.capture.pattern, "return other")
+        match.write(args, kwargs)
+        self.numbers = match.numbers
         with script.block("try:"):
             self.guards.write(script)
             self._gradients(script, r)

@@ -58,7 +58,7 @@ class History:
         numbers = [n.data for n in walk(self.saved()) if n.op.name == "scalar"]
         numbers += [a for e in self.edges for a in e.attrs]
         if any(type(x) is HostFloat for x in numbers):
-            raise Unfit("the gradient of a result depends on a setting of an optimizer")
+            raise Unfit("the gradient of a result depends on a number of each call")
 
     def saved(self) -> list[Node]:
         """All nodes that gradient rules read."""

@@ -52,7 +52,7 @@ class HostFloat(float):
 
 
 def _float(value: Any, event: Event, at: int, rule: Any = None) -> HostFloat:
-    out = HostFloat(value)
+    out = HostFloat(float.__float__(value) if type(value) is HostFloat else value)  # unnoticed
     out.event, out.at, out.rule = event, at, rule
     return out
 

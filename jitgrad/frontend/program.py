@@ -116,7 +116,11 @@ class Program:
             self._inputs()
             for event in r.capture.events:
                 name = script.bind("event", event)
-                script.line(f"{name}.values = {name}.fn()")
+                if event is r.capture.given:
+                    numbers = [f"{conditions.numbers[at]}, " for at in r.capture.numbered]
+                    script.line(f"{name}.values = ({''.join(numbers)})")
+                else:
+                    script.line(f"{name}.values = {name}.fn()")
             replay.write_memory(script)
             self._addresses()
             replay.write_numbers(script, self.numbers, self.draws)

@@ -186,6 +186,9 @@ class Recording:
         if isinstance(value, Base):
             return self._tensor(value)
         kind = type(value)
+        if kind is HostFloat:
+            value.event.looked = True  # later calls would return this one
+            return ("atom", float.__float__(value))
         if kind in ATOMS:
             return ("atom", value)
         if isinstance(value, (tuple, list)):

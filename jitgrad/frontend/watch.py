@@ -37,6 +37,11 @@ _DYNAMIC = frozenset(
 )
 _MATCH = dis.opmap["MATCH_CLASS"]
 _FORM = frozenset(["shape", "dtype", "ndim", "size", "strides"])  # of an array, not its elements
+# What tells one float from another unnoticed: `hostscalar.HostFloat` cannot see it.
+_TELLING = frozenset([
+    "type", "__class__", "isnan", "isinf", "isfinite", "isclose", "copysign", "modf", "frexp",
+    "fmod",
+])  # fmt: skip
 _MANY = 64
 _CALLABLES = (types.FunctionType, types.MethodType, functools.partial)
 
@@ -52,6 +57,7 @@ class Code(NamedTuple):
     words: tuple[str, ...]  # then: strings that may be such names
     loose: frozenset[str]  # attributes read from what calls return
     skipped: str | None
+    tells: bool  # whether it may look at a float in `_TELLING` ways
 
 
 _seen: dict[int, Code] = {}  # by id: hashing a code object costs more than looking into it
@@ -70,6 +76,7 @@ def _look(code: CodeType) -> Code:
     return Code(
         code, chains, what, frozenset(code.co_varnames[:count]), dynamic, words,
         frozenset(loose), skipped.of_function(code),
+        what == "all" and not _TELLING.isdisjoint(code.co_names),
     )  # fmt: skip
 
 
@@ -85,6 +92,7 @@ class Watch:
         self._anchored: dict[int, Any] = {}
         self._inside: dict[int, Any] = {}  # elements of containers -> container
         self._loose: set[str] = set()
+        self.tells = False  # whether a function ran that may tell floats apart unnoticed
         self._skip = {id(c) for c in pattern.containers}
         self._refuse = refuse
         self.drawn = skipped.Drawn()
@@ -158,9 +166,11 @@ class Watch:
         called = event == "call"
         if called and look.skipped is not None:
             self._refuse(look.skipped)
+        if look.tells:
+            self.tells = True
         if not look.chains and not look.loose:
             return
-        code, chains, what, arguments, dynamic, words, loose, _ = look
+        code, chains, what, arguments, dynamic, words, loose, *_ = look
         if called and what == "all":
             self._loose |= loose
             self._ran(code)

@@ -48,6 +48,12 @@ def a_number_given_as_argument(compile):
     return _before_after(lambda i: f(_values(i), 2), lambda i: f(_values(i), 3)), _nothing
 
 
+@case("argument t: 0.5 -> any number")
+def a_float_given_as_argument(compile):
+    f = compile(lambda x, t: x * t)
+    return _before_after(lambda i: f(_values(i), 0.5), lambda i: f(_values(i), 0.5 + i)), _nothing
+
+
 @case("argument mode: mean -> sum")
 def a_keyword_argument(compile):
     f = compile(lambda x, mode: x.mean() if mode == "mean" else x.sum())
