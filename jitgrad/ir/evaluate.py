@@ -13,8 +13,11 @@ import numpy as np
 from jitgrad.ir.node import Node, walk
 
 
-def evaluate(nodes: Sequence[Node]) -> list[np.ndarray]:
-    """The values of `nodes`; realised nodes are read, nothing is stored in the graph."""
+def evaluate(nodes: Sequence[Node], noise: Any = None) -> list[np.ndarray]:
+    """The values of `nodes`; realised nodes are read, nothing is stored in the graph.
+
+    `noise`, a NumPy Generator, perturbs the result of every op that rounds by about one rounding.
+    """
     order = walk(nodes)
     uses: dict[int, int] = {}
     for node in order:
@@ -25,12 +28,28 @@ def evaluate(nodes: Sequence[Node]) -> list[np.ndarray]:
     values: dict[int, np.ndarray] = {}
     with np.errstate(all="ignore"):
         for node in order:
-            values[id(node)] = value(node, [values[id(x)] for x in node.inputs])
+            out = value(node, [values[id(x)] for x in node.inputs])
+            if noise is not None and out.dtype.kind == "f" and rounds(node):
+                step = np.finfo(out.dtype).eps * noise.standard_normal(out.shape)
+                out = (out * (1 + step)).astype(out.dtype)
+            values[id(node)] = out
             for x in node.inputs:  # an operand is dropped after its last use
                 uses[id(x)] -= 1
                 if not uses[id(x)]:
                     del values[id(x)]
     return [values[id(node)] for node in nodes]
+
+
+_EXACT = frozenset(
+    "abs barrier buffer cat ceil clamp_max clamp_min const copysign floor fmod gather iota max "
+    "maximum min minimum neg put_rows remainder round scalar sign take trunc uniform where "
+    "write".split()
+)
+
+
+def rounds(node: Node) -> bool:
+    """Whether the op computes: many only choose among values, or give exact ones."""
+    return node.op.kind != "movement" and node.op.name not in _EXACT
 
 
 def value(node: Node, inputs: list[np.ndarray]) -> np.ndarray:

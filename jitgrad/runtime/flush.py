@@ -15,7 +15,7 @@ from jitgrad.compiler import schedule as schedules
 from jitgrad.compiler import snapshot
 from jitgrad.ir.apply import realise
 from jitgrad.ir.node import Node, walk
-from jitgrad.runtime import build, meta, misses, recall, switches, threads, tiles, trace
+from jitgrad.runtime import build, checking, meta, misses, recall, switches, threads, tiles, trace
 from jitgrad.runtime.bind import Bound
 from jitgrad.runtime.errors import not_built, raise_failure
 from jitgrad.runtime.stages import Stages
@@ -175,7 +175,7 @@ def run(
         meta.plan(snap)
         return
     program = program_of(snap)
-    values = trace.expected(snap.nodes, snap.outputs)
+    values = checking.expected(snap.nodes, snap.outputs)
     with threads.execution_lock:
         plan = bound(program, snap)
         outs, failure = plan.run(snap.nodes, launch or trace.launch())
@@ -187,7 +187,7 @@ def run(
     for i, buffer in zip(snap.outputs, outs, strict=True):
         realise(snap.nodes[i], buffer)
     if values is not None:
-        trace.check({i: snap.nodes[i].array() for i in snap.outputs}, values, snap.nodes, plan)
+        values.check({i: snap.nodes[i].array() for i in snap.outputs}, plan)
 
 
 def bound(program: Program, snap: snapshot.Snapshot) -> Bound:

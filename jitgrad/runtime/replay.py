@@ -16,7 +16,7 @@ from jitgrad.compiler import snapshot
 from jitgrad.ir.apply import realise
 from jitgrad.ir.node import Node, skeleton, walk
 from jitgrad.ir.references import ASKING
-from jitgrad.runtime import flush, pool, stats, switches, threads, trace
+from jitgrad.runtime import checking, flush, pool, stats, switches, threads, trace
 from jitgrad.runtime.bind import Bound
 from jitgrad.runtime.errors import raise_failure
 from jitgrad.runtime.patched import Patched, outputs
@@ -82,7 +82,7 @@ class Replay:
         part = Part()
         part.plan = plan = Bound(program.schedule, program.functions, snap.nodes)
         part.sites = skeleton(snap.nodes)
-        values = trace.expected(snap.nodes, snap.outputs)
+        values = checking.expected(snap.nodes, snap.outputs)
         with threads.execution_lock:
             outs, failure = plan.run(snap.nodes, trace.launch())
         self.tally.plans.append((plan, program.kernels, len(snap.nodes)))
@@ -115,7 +115,7 @@ class Replay:
         self.parts.append(part)
         if values is not None:
             got = {i: snap.nodes[i].array() for i in snap.outputs}
-            trace.check(got, values, snap.nodes, plan)
+            values.check(got, plan)
 
     # ---- lines
 
@@ -228,12 +228,12 @@ class Replay:
             values = None
             if switches.check():
                 graph = Patched(plan, part.sites).graph()
-                values = trace.expected(graph, plan.schedule.wanted)
+                values = checking.expected(graph, plan.schedule.wanted)
             failure = plan.program.run() if launch is None else plan.by(launch, part.sites)
             if failure is not None:
                 return dataclasses.replace(failure, step=failure.step + first)
             if values is not None:
-                trace.check(outputs(plan, part.sites), values, part.sites, plan)
+                values.check(outputs(plan, part.sites), plan)
             first += len(plan.steps)
         return None
 

@@ -1,8 +1,8 @@
-"""JITGRAD_DEBUG: what each flush did, on stderr; JITGRAD_CHECK: each run against the oracle.
+"""JITGRAD_DEBUG: what each flush did, on stderr.
 
 1 a line per flush: schedule hit, or miss and where the time went · 2 each launch: name, ms, GB/s
 and the share of the machine's ceiling, marked if under 60 % · 3 rewrites that fired · 4 the source.
-Entry: `made`, `hit`, `launch`, `watching`, `check`. Imports: ir, compiler, runtime.
+Entry: `made`, `hit`, `launch`, `watching`. Imports: ir, compiler, runtime.
 """
 
 from __future__ import annotations
@@ -17,13 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from jitgrad.compiler.header import headed
 from jitgrad.compiler.schedule import Schedule
 from jitgrad.compiler.snapshot import Snapshot
-from jitgrad.ir.evaluate import evaluate
-from jitgrad.ir.node import Node
 from jitgrad.runtime import ceilings, switches
 from jitgrad.runtime.misses import Miss
 from jitgrad.runtime.program import Program
@@ -121,43 +117,3 @@ def launcher(plan: Any) -> Any:
         if failure is not None:
             return failure
     return None
-
-
-Expected = list[tuple[int, str, np.ndarray]]
-
-
-def expected(nodes: list[Node], outputs: list[int]) -> Expected | None:
-    """Of each output: its number among `nodes`, what it is, and the oracle's value.
-
-    None unless JITGRAD_CHECK asks for it.
-    """
-    if not switches.check():
-        return None
-    wanted = [nodes[i] for i in outputs]
-    return list(zip(outputs, map(repr, wanted), evaluate(wanted), strict=True))
-
-
-def check(got: dict[int, np.ndarray], values: Expected, nodes: list[Node], plan: Any) -> None:
-    """Compare outputs, by their numbers among `nodes`, with the oracle.
-
-    Raises:
-        AssertionError: naming the node, its line and the kernel that computed it.
-    """
-    for number, what, want in values:
-        node, array = nodes[number], got[number]
-        if node.dtype.kind != "f":
-            same = np.array_equal(array, want)
-        else:
-            finite = np.abs(want[np.isfinite(want)])
-            scale = float(finite.max()) if finite.size else 1.0
-            tolerance = 1e-4 if node.dtype.itemsize == 4 else 1e-9
-            same = np.allclose(array, want, tolerance, tolerance * scale, equal_nan=True)
-        if not same:
-            file, line, note = node.site
-            where = f"{file}:{line}" + (f" ({note})" if note else "")
-            steps = plan.schedule.steps
-            names = [s.name for s in steps if any(number in sources for sources in s.sources)]
-            raise AssertionError(
-                f"JITGRAD_CHECK: {what} recorded at {where} differs from the oracle; "
-                f"kernel: {', '.join(names or [s.name for s in steps])}"
-            )

@@ -81,6 +81,17 @@ def test_check_passes_what_is_right(monkeypatch):
     _values()
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_check_passes_what_rounding_explains(monkeypatch, seed):
+    monkeypatch.setenv("JITGRAD_CHECK", "1")
+    jg.manual_seed(seed)
+    x = jg.randn(3, 4, requires_grad=True)
+    jg.nn.functional.layer_norm(x, (4,)).sum().backward()
+    assert x.grad.abs().max().item() < 1e-5  # 0 but for rounding: nothing that is relative fits
+    wide = jg.randn(5).exp().double()  # float64 with the error of float32
+    assert (wide * 2).tolist() == (wide + wide).tolist()
+
+
 def test_device(monkeypatch):
     monkeypatch.setenv("JITGRAD_DEVICE", "cuda")
     message = r"JITGRAD_DEVICE=cuda: this version computes on cpu alone \(unset JITGRAD_DEVICE\)"
