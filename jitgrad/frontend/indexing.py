@@ -37,10 +37,21 @@ def setitem(self: Any, index: Any, value: Any) -> None:
     if not isinstance(value, Base):
         value = tensor(value, dtype=self._dtype)
     value = cast(value, self._dtype)
-    if advanced:
-        _Gather(target, advanced).write(value)
-    else:
+    if not advanced:
         assign(target, _fitted(value, target._shape))
+    elif len(advanced) == 1 and advanced[0][1]._dtype is dt.bool_ and value.numel() == 1:
+        _fill(target, *advanced[0], value)
+    else:
+        _Gather(target, advanced).write(value)
+
+
+def _fill(target: Any, axis: int, mask: Any, value: Any) -> None:
+    """One number where a mask is true: which elements those are need not be known."""
+    _check_mask(mask, target._shape, axis)
+    below = len(target._shape) - axis - len(mask._shape)
+    mask = reshape(mask, (*mask._shape, *(1,) * below))
+    new = ops.where(mask, reshape(value, ()), target)
+    assign(target, label(new, "setitem"))
 
 
 def _fitted(value: Any, shape: tuple[int, ...]) -> Any:
@@ -262,14 +273,18 @@ def _checked(index: Any, size: int, what: str, wrap: bool) -> Any:
     return ops.RECORDERS["check_index"](index, size, what=what)
 
 
-def _nonzero(mask: Any, shape: tuple[int, ...], axis: int) -> list[Any]:
-    """The positions where a mask is true, one index per axis; looks at the values."""
+def _check_mask(mask: Any, shape: tuple[int, ...], axis: int) -> None:
     have = shape[axis : axis + len(mask._shape)]
     if mask._shape and mask._shape != have:
         raise IndexError(
             f"index: the shape of the mask {list(mask._shape)} at index {axis} does not match the "
             f"shape of the indexed tensor {list(shape)}"
         )
+
+
+def _nonzero(mask: Any, shape: tuple[int, ...], axis: int) -> list[Any]:
+    """The positions where a mask is true, one index per axis; looks at the values."""
+    _check_mask(mask, shape, axis)
     values = mask._values("index by a mask")
     where = np.nonzero(values if mask._shape else values.reshape(1))
     return [tensor(w.astype(np.int64)) for w in where]

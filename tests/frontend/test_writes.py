@@ -169,6 +169,52 @@ def _view(rng, t, a):
     return t[tuple(key)], a[tuple(key)]
 
 
+def test_a_number_at_a_mask_is_written_without_looking_at_the_mask(mode):
+    masks = {  # index of a (3, 4) tensor -> the same for NumPy
+        "all": lambda x, row: x > 1,
+        "rows": lambda x, row: row,
+        "rows, cut": lambda x, row: (row, slice(1, 3)),
+        "columns": lambda x, row: (slice(None), x[0] > 0),
+        "columns, new axis": lambda x, row: (slice(None), None, x[0] > 0),
+        "none": lambda x, row: x > 99,
+    }
+    for name, index in masks.items():
+        a = np.arange(12, dtype=np.float32).reshape(3, 4) - 5
+        row = np.array([True, False, True])
+        x, mask = jg.tensor(a), jg.tensor(row)
+        with jg.debug.sync() as forced:
+            x[index(x, mask)] = 7
+            x[index(x, mask)] = jg.tensor([[2.5]])
+        a[index(a, row)] = 7
+        a[index(a, row)] = 2.5
+        assert not forced.events, name
+        assert x.tolist() == a.tolist(), name
+
+
+def test_the_gradient_of_a_number_at_a_mask(mode):
+    x = jg.tensor([1.0, -2.0, 3.0], requires_grad=True)
+    y = x * 2
+    y[x > 0] = x[1]
+    y.backward(jg.tensor([1.0, 10.0, 100.0]))
+    assert y.tolist() == [-2, -4, -2]
+    assert x.grad.tolist() == [0, 20 + 1 + 100, 0]
+    x = jg.zeros(3)
+    with pytest.raises(IndexError, match=r"mask \[2\].*tensor \[3\]"):
+        x[jg.ones(2) > 0] = 1
+
+
+def test_a_compiled_function_writes_a_number_at_a_mask():
+    def f(x):
+        x = x * 2
+        x[x < 0] = 0
+        return x
+
+    fast = jg.compile(f)
+    for _ in range(4):
+        x = jg.randn(5)
+        assert fast(x).tolist() == f(x).tolist()
+
+
 def _along(a, axis, item):
     return tuple(item if i == axis else slice(None) for i in range(a.ndim))
 
