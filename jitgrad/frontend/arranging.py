@@ -27,7 +27,6 @@ _diag = composed(arrange.diag, "diag", numbers=False)
 _diag_embed = composed(arrange.diag_embed, "diag_embed", numbers=False)
 _scatter = composed(arrange.scatter, "scatter", numbers=False)
 _pad = composed(arrange.pad, "constant_pad_nd")
-_one_hot = composed(arrange.one_hot)
 
 
 def _joined(name: str, tensors: Any) -> list[Any]:
@@ -297,7 +296,14 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> A
 
 
 def pad(input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:
-    """Elements of `value` added around the last axes: (left, right, top, bottom, ...)."""
+    """Elements of `value` added around the last axes: (left, right, top, bottom, ...).
+
+    A negative width takes elements away.
+
+    >>> import jitgrad as jg
+    >>> pad(jg.ones(2), (1, 2), value=7).tolist()
+    [7.0, 1.0, 1.0, 7.0, 7.0]
+    """
     if mode != "constant":
         raise NotImplementedError(f"pad: mode={mode!r}")
     n = len(input._shape)
@@ -307,10 +313,3 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:
     for i in range(len(pad) // 2):
         widths[n - 1 - i] = (int(pad[2 * i]), int(pad[2 * i + 1]))
     return _pad(input, widths, 0 if value is None else value)
-
-
-def one_hot(tensor: Any, num_classes: int = -1) -> Any:
-    """int64 rows with a 1 at each index."""
-    if num_classes < 0:
-        num_classes = int(tensor.max()) + 1
-    return _one_hot(tensor, num_classes)

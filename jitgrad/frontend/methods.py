@@ -151,18 +151,24 @@ def _operator(public: str, reflected: bool) -> Function:
             def method(self: Any, other: Any) -> Any:
                 if isinstance(other, _OPERANDS):
                     return elementwise(op, (other, self))
+                if isinstance(other, np.ndarray):
+                    return elementwise(op, (creation.tensor(other), self))
                 return NotImplemented
         else:
 
             def method(self: Any, other: Any) -> Any:
                 if isinstance(other, _OPERANDS):
                     return elementwise(op, (self, other))
+                if isinstance(other, np.ndarray):
+                    return elementwise(op, (self, creation.tensor(other)))
                 return NotImplemented
     else:
         fn = FUNCTIONS[public]
 
         def method(self: Any, other: Any) -> Any:
-            if not isinstance(other, _OPERANDS):
+            if isinstance(other, np.ndarray):
+                other = creation.tensor(other)
+            elif not isinstance(other, _OPERANDS):
                 return NotImplemented
             return fn(other, self) if reflected else fn(self, other)
 
@@ -205,24 +211,44 @@ def _one(fn: Function) -> Function:
 
 
 def to(
-    self: Any, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, **options: Any
+    self: Any,
+    *args: Any,
+    dtype: Any = None,
+    device: Any = None,
+    non_blocking: bool = False,
+    copy: bool = False,
+    memory_format: Any = None,
 ) -> Any:
-    """This Tensor with another dtype, or on another device."""
-    for a in args:
-        if isinstance(a, DType):
+    """This Tensor with another dtype, or on another device.
+
+    By position: a dtype, a device (and a dtype) or a Tensor to be like, non_blocking, copy.
+    """
+    flags = [a for a in args if isinstance(a, bool)]
+    kinds = args[: len(args) - len(flags)]
+    if len(flags) > 2 or len(kinds) > 2 or any(isinstance(a, bool) for a in kinds):
+        raise TypeError(f"to: expected (dtype or device or Tensor, non_blocking, copy), not {args}")
+    copy = copy or flags[1:] == [True]
+    for a in kinds:
+        if isinstance(a, Base):
+            dtype, device = a._dtype, a.device
+        elif isinstance(a, DType) or a in (float, int, bool):
             dtype = a
-        elif isinstance(a, Base):
-            dtype = a._dtype
-        elif isinstance(a, bool):  # non_blocking, then copy
-            continue
-        else:
+        elif a is not None:
             device = a
+    dtype = creation.check_dtype("to", dtype)
     if device is not None and device_name(device) != self.device.type:
         self = moved(self, "to")
         copy = False
     if dtype is None or dtype is self._dtype:
         return self.clone() if copy else self
-    return cast(self, creation.check_dtype("to", dtype))
+    return cast(self, dtype)
+
+
+def array_wrap(
+    self: Any, array: np.ndarray, context: Any = None, return_scalar: bool = False
+) -> Any:
+    """What a NumPy function of Tensors comes to."""
+    return creation.tensor(array)
 
 
 def moved(self: Any, why: str) -> Any:
@@ -378,7 +404,7 @@ def _install() -> None:
     methods |= {n: _converter(n, d) for n, d in _CONVERTERS.items()}
     methods |= {
         "view": shaping.view_, "repeat": arranging.repeat, "to": to, "type": type,
-        "type_as": type_as, "cpu": cpu, "cuda": cuda,
+        "__array_wrap__": array_wrap, "type_as": type_as, "cpu": cpu, "cuda": cuda,
         "new_tensor": _new("new_tensor", creation.tensor),
         "new_zeros": _new("new_zeros", creation.zeros), "new_ones": _new("new_ones", creation.ones),
         "new_empty": _new("new_empty", creation.empty), "new_full": _new("new_full", creation.full),

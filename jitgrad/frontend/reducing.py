@@ -12,6 +12,7 @@ from typing import Any
 
 from jitgrad import ops
 from jitgrad.frontend.composing import composed
+from jitgrad.frontend.creation import check_dtype
 from jitgrad.frontend.record import cast, general, label
 from jitgrad.frontend.shaping import axes_of, axis_of, reshape
 from jitgrad.ir.op import OPS
@@ -30,13 +31,13 @@ def reduce(name: str, x: Any, dim: Any, keepdim: bool) -> Any:
     return general(OPS["reshape"], (out,), (shape,), out._storage.node.site)
 
 
-def _as(x: Any, dtype: Any) -> Any:
-    return x if dtype is None else cast(x, dtype)
+def _as(name: str, x: Any, dtype: Any) -> Any:
+    return x if dtype is None else cast(x, check_dtype(name, dtype))
 
 
 def _float(name: str, x: Any, dtype: Any = None) -> Any:
     """`x` as the floating dtype that a mean is computed in."""
-    x = _as(x, dtype)
+    x = _as(name, x, dtype)
     if x._dtype.kind != "f":
         raise RuntimeError(
             f"{name}: could not infer output dtype. Input dtype must be a floating point dtype. "
@@ -47,14 +48,14 @@ def _float(name: str, x: Any, dtype: Any = None) -> Any:
 
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Sum of all elements, or over `dim`."""
-    total = reduce("sum", _as(input, dtype), dim, keepdim)
-    return _as(label(total, "sum" if dim is None else "sum1"), dtype)
+    total = reduce("sum", _as("sum", input, dtype), dim, keepdim)
+    return _as("sum", label(total, "sum" if dim is None else "sum1"), dtype)
 
 
 def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Product of all elements, or over `dim`."""
-    product = reduce("prod", _as(input, dtype), dim, keepdim)
-    return _as(label(product, "prod" if dim is None else "prod1"), dtype)
+    product = reduce("prod", _as("prod", input, dtype), dim, keepdim)
+    return _as("prod", label(product, "prod" if dim is None else "prod1"), dtype)
 
 
 def _count(input: Any, dim: Any, name: str) -> int:
@@ -278,8 +279,8 @@ _log_softmax = _over_axes("log_softmax", statistics.log_softmax)
 
 def _probable(name: str, fn: Any, input: Any, dim: Any, dtype: Any) -> Any:
     if dim is None:
-        raise NotImplementedError(f"{name}: dim must be given")
-    x = _as(input, dtype)
+        raise TypeError(f"{name}: missing argument dim")
+    x = _as(name, input, dtype)
     if x._dtype.kind != "f":
         raise RuntimeError(f"{name}: not implemented for {x._dtype}; give dtype or convert it")
     return fn(x, axis_of(name, dim, len(x._shape)), True)
@@ -297,12 +298,12 @@ def log_softmax(input: Any, dim: Any = None, dtype: Any = None) -> Any:
 
 def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """Running sum along `dim`."""
-    return _as(_cumsum(_as(input, dtype), dim), dtype)
+    return _as("cumsum", _cumsum(_as("cumsum", input, dtype), dim), dtype)
 
 
 def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """Running product along `dim`."""
-    return _as(_cumprod(_as(input, dtype), dim), dtype)
+    return _as("cumprod", _cumprod(_as("cumprod", input, dtype), dim), dtype)
 
 
 def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:

@@ -99,6 +99,37 @@ def test_printing_a_pending_tensor_without_computing():
     assert repr(t) == "tensor([[2., 2., 2.],\n        [2., 2., 2.]])"
 
 
+def test_operators_between_tensors_and_arrays():
+    x = jg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    a = np.array([2.0, 2.0, 2.0], dtype=np.float32)
+    for left, right in ((x, a), (a, x)):
+        y = left * right
+        assert isinstance(y, jg.Tensor) and y.tolist() == [2, 4, 6]
+        y.sum().backward()
+    assert x.grad.tolist() == [4, 4, 4]
+    x = x.detach()
+    assert (x - a).tolist() == [-1, 0, 1] and (a - x).tolist() == [1, 0, -1]
+    assert (x == a).tolist() == (a == x).tolist() == [False, True, False]
+    assert (x != a).tolist() == [True, False, True] and (a < x).tolist() == [False, False, True]
+    assert (x @ a).item() == (a @ x).item() == 12
+    x += a.astype(np.float64)
+    assert x.tolist() == [3, 4, 5] and x.dtype == jg.float32
+    for root in (np.sqrt(jg.tensor([4.0])), np.multiply(jg.tensor([2.0]), 1)):
+        assert isinstance(root, jg.Tensor) and root.tolist() == [2]
+    assert x != "text" and x is not None
+
+
+def test_to():
+    x = jg.ones(2)
+    assert x.to(float).dtype == jg.float64 and x.to("cpu", jg.int64).dtype == jg.int64
+    assert x.to(jg.ones(1, dtype=jg.int32, device="meta")).is_meta
+    assert x.to("cpu") is x and x.to(jg.float32, True) is x
+    assert x.to("cpu", jg.float32, False, True) is not x and x.to(jg.float32, copy=True) is not x
+    for bad in (lambda: x.to(dytpe=jg.int64), lambda: x.to(True, jg.int64), lambda: x.to(1, 2, 3)):
+        with pytest.raises(TypeError, match="to"):
+            bad()
+
+
 def test_devices():
     assert str(jg.ones(1).device) == "cpu" and jg.ones(1, device="cpu").to("cpu").shape == (1,)
     for bad in (lambda: jg.ones(1).cuda(), lambda: jg.ones(1, device="cuda:0")):

@@ -38,6 +38,8 @@ NO_VALUES = {
     "normal_": (lambda: torch.ones(2).normal_(0, -1), RuntimeError, "normal_: expects std >= 0"),
     "random_": (lambda: torch.ones(2).random_(3, 1), RuntimeError, "random_: .*3 >= to = 1"),
     "full": (lambda: torch.full((2,), "a"), TypeError, "full: fill_value must be a number"),
+    "sum": (lambda: torch.ones(2).sum(dtype="float"), TypeError, "sum: dtype must be a jitgrad"),
+    "softmax": (lambda: torch.ones(2).softmax(), TypeError, "softmax: missing argument dim"),
     "sizes": (lambda: nn.Linear(2.5, 1), TypeError, r"sizes must be integers, not \(1, 2.5\)"),
 }
 

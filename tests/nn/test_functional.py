@@ -323,6 +323,18 @@ def test_legacy_reduction():
         assert F.mse_loss(jg.ones(4), jg.zeros(4), size_average=False).item() == 4
 
 
+def test_pad():
+    x = jg.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    y = F.pad(x, (1, -1, 0, 1), value=9)
+    assert y.tolist() == [[9, 1], [9, 3], [9, 9]]
+    (y * y).sum().backward()
+    assert x.grad.tolist() == [[2, 0], [6, 0]]
+    with pytest.raises(RuntimeError, match=r"pad: 3 widths for shape \(2, 2\)"):
+        F.pad(x, (1, 2, 3))
+    with pytest.raises(NotImplementedError, match="reflect"):
+        F.pad(x, (1, 1), "reflect")
+
+
 def test_one_hot():
     assert F.one_hot(jg.tensor([[0], [1]])).tolist() == [[[1, 0]], [[0, 1]]]
     with pytest.raises(IndexError):

@@ -3,6 +3,7 @@
 Each is composed of elementwise operations, reductions and matmul, which the compiler fuses.
 """
 
+from jitgrad.frontend.arranging import pad
 from jitgrad.nn.functional.activation import (
     elu,
     gelu,
@@ -58,6 +59,7 @@ __all__ = [
     "nll_loss",
     "normalize",
     "one_hot",
+    "pad",
     "relu",
     "relu_",
     "rms_norm",
