@@ -6,6 +6,7 @@ import pytest
 import jitgrad as jg
 from jitgrad import autograd, nn
 from jitgrad.frontend import stepping
+from jitgrad.runtime import flush
 from jitgrad.testing import gradcheck, gradgradcheck
 from jitgrad.utils.checkpoint import checkpoint
 
@@ -150,6 +151,33 @@ def test_traffic_grows_with_the_steps_not_with_their_square():
         return jg.debug.explain(x.grad).bytes
 
     assert moved(32) < 2.5 * moved(16)
+
+
+def test_more_steps_need_no_more_kernels(monkeypatch):
+    """Also where they are more than one schedule: these are cut where a step begins."""
+    monkeypatch.setattr(flush, "CUT", 200)
+    w, u = normal(2, 8), normal(2, 8, seed=1)
+
+    def lstm(carry, x):
+        h, c = carry
+        i, f, g, o = (x @ w + h @ u).chunk(4, 1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        return (h, c), h
+
+    def kernels(steps):
+        def gradients():
+            x, zero = normal(steps, 3, 2), jg.zeros(3, 2, dtype=jg.float64)
+            y = jg.scan(lstm, (zero, zero), x)[1]
+            made = autograd.grad((y * y).sum(), (w, u, x))
+            jg.flush_all()
+            return made
+
+        explained = jg.debug.explain(gradients)
+        assert len(explained.programs) > steps // 4
+        return set(explained.sources)
+
+    assert len(kernels(36) - kernels(12)) <= 2
 
 
 def test_each_step_draws_its_own_numbers():
