@@ -28,10 +28,6 @@ class Event:
         self.values: Any = fn()
         self.looked = False
 
-    def run(self) -> None:
-        """Once more."""
-        self.values = self.fn()
-
 
 class HostFloat(float):
     """A number of an event; `get()` is its value in the present call.
