@@ -14,6 +14,7 @@ from types import CodeType
 from typing import NamedTuple
 
 GLOBAL, CELL, LOCAL = "global", "closure", "local"
+MODULE = "module"  # named in full, dots of a relative import included
 LOOSE = "result"  # an attribute of what a call returned, say: its name alone is known
 
 
@@ -56,6 +57,7 @@ def chains(code: CodeType) -> tuple[Chain, ...]:
             found[-1] = (root, name, (*path, (kind, key)))
 
     constant: list[object] = []
+    module = ""
     for x in dis.get_instructions(code):
         op = x.opname
         if op in _SILENT:
@@ -81,6 +83,12 @@ def chains(code: CodeType) -> tuple[Chain, ...]:
                 root, name, path = found.pop()
                 out[Chain(root, name, (*path, ("a", x.argval)), True)] = None
             end()
+        elif op == "IMPORT_NAME":
+            end()
+            level = constant[-2] if len(constant) > 1 else 0
+            module = "." * (level if isinstance(level, int) else 0) + str(x.argval)
+        elif op == "IMPORT_FROM":
+            out[Chain(MODULE, module, (("a", x.argval),), False)] = None
         elif op in _STORES:
             end()
             out[Chain(_STORES[op], str(x.argval), (), True)] = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import random
+from contextvars import ContextVar
 from types import CodeType
 from typing import Any
 
@@ -16,9 +17,9 @@ import numpy as np
 
 from jitgrad.frontend import scan
 
-CALLS = {id(print): "print()", id(input): "input()", id(open): "open()"}
+CALLS = {id(fn): f"{fn.__name__}()" for fn in (print, input, open, globals)}
 _FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedReader)
-OWNERS = frozenset([random.Random, *_FILES])  # classes whose methods these calls are
+OWNERS = frozenset([random.Random, ContextVar, *_FILES])  # classes whose methods these calls are
 GENERATORS = (random.Random, np.random.RandomState, np.random.Generator)
 _PYTHON: Any = random.random
 _PYTHON, _NUMPY = _PYTHON.__self__, np.random.mtrand._rand  # what the modules' functions draw from
@@ -30,7 +31,8 @@ def of_builtin(code: CodeType, fn: Any) -> str | None:
         return f"random.{fn.__name__}()"
     if scan.reads(code) != "all" or isinstance(fn.__self__, random.Random):
         return None
-    return CALLS.get(id(fn), f"{fn.__name__}() of a file")
+    owner = "ContextVar" if isinstance(fn.__self__, ContextVar) else "a file"
+    return CALLS.get(id(fn), f"{fn.__name__}() of {owner}")
 
 
 def of_function(code: CodeType) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import importlib.util
 import os
 import sys
 import types
@@ -67,7 +68,7 @@ def _look(code: CodeType) -> Code:
     what = scan.reads(code)
     chains = scan.chains(code) if what else ()
     loose = frozenset([c.name for c in chains if c.root == scan.LOOSE]) if what == "all" else ()
-    roots = (scan.LOCAL,) if what == "self" else (scan.LOCAL, scan.GLOBAL, scan.CELL)
+    roots = [scan.LOCAL] if what == "self" else [scan.LOCAL, scan.GLOBAL, scan.CELL, scan.MODULE]
     chains = tuple([c for c in chains if c.root in roots])
     count = code.co_argcount + code.co_kwonlyargcount
     dynamic = not _DYNAMIC.isdisjoint(code.co_names) or _MATCH in code.co_code[::2]
@@ -189,6 +190,9 @@ class Watch:
                     for other in elements(self._inside[id(value)]):
                         if type(other) is type(value) and id(other) in self._anchored:
                             self._follow(other, path, name, store)
+            elif root == scan.MODULE:
+                if not called:  # by then it is loaded
+                    self._imported(frame, name, path)
             elif what == "all" and called:
                 value = self._root(frame, root, name, path, store)
                 if dynamic:
@@ -217,6 +221,15 @@ class Watch:
         for cell in cells:
             value = self.note(cell, "cell", None, label, whole=not path)
         return self._follow(value, path, label, store)
+
+    def _imported(self, frame: Any, name: str, path: Any) -> None:
+        """Guard what `from module import name` inside a function found."""
+        package = frame.f_globals.get("__package__")
+        if name.startswith(".") and package:
+            name = importlib.util.resolve_name(name, package)
+        module = sys.modules.get(name)
+        if module is not None:
+            self._follow(module, path, name, False)
 
     def _cells(self, code: CodeType, name: str, value: Any) -> list[Any]:
         """The cells that hold `value` under `name` in functions of `code`: one of them runs."""

@@ -1,5 +1,6 @@
 """What a compiled function refuses, and what it leaves behind then."""
 
+import contextvars
 import itertools
 import logging
 import os
@@ -41,6 +42,9 @@ def test_a_read_in_the_middle(read, name):
         jg.compile(lambda x: x if x.item() else -x)(jg.tensor(1.0))  # an argument, computed already
 
 
+VARIABLE = contextvars.ContextVar("VARIABLE", default=1)
+
+
 @pytest.mark.parametrize("what", ["manual_seed", "scheduler.step", "next"])
 def test_side_effects_refused_by_name(what):
     optimizer = jg.optim.SGD([jg.zeros(1, requires_grad=True)], lr=0.1)
@@ -67,6 +71,8 @@ def test_side_effects_refused_by_name(what):
         (lambda file: print("step"), r"print\(\)"),
         (lambda file: random.choice([1, 2]), r"random\.\w+\(\)"),
         (lambda file: open(os.devnull).close(), r"open\(\)"),
+        (lambda file: globals()["VARIABLE"], r"globals\(\)"),
+        (lambda file: VARIABLE.get(), r"get\(\) of ContextVar"),
         (lambda file: file.write("step"), r"write\(\) of a file"),
         (lambda file: logging.getLogger("x").warning("step"), "logging"),
     ],

@@ -302,3 +302,39 @@ def a_default_argument(compile):
 
     f = compile(lambda x: scaled(x))
     return lambda i: f(inputs(i)), lambda: setattr(scaled, "__defaults__", (3.0,))
+
+
+@case("tests.guards.cases_values.SCALE: 2.0 -> 4.0")
+def a_name_imported_inside(compile):
+    global SCALE
+    SCALE = 2.0
+
+    @compile
+    def f(x):
+        from tests.guards.cases_values import SCALE as scale
+
+        return x * scale
+
+    def change():
+        global SCALE
+        SCALE = 4.0
+
+    return lambda i: f(inputs(i)), change
+
+
+@case("tests.guards.cases_values.SCALE: 2.0 -> 4.0")
+def a_name_imported_inside_from_a_place_beside(compile):
+    global SCALE
+    SCALE = 2.0
+
+    @compile
+    def f(x):
+        from .cases_values import SCALE as scale
+
+        return x * scale
+
+    def change():
+        global SCALE
+        SCALE = 4.0
+
+    return lambda i: f(inputs(i)), change
