@@ -8,6 +8,7 @@ recorder.
 from __future__ import annotations
 
 import builtins
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -345,6 +346,29 @@ def _new(name: str, make: Function) -> Function:
     return _named(name, method, f"`{name[4:]}` with the dtype, and on the device, of this Tensor.")
 
 
+# ---- NumPy's names
+
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def _also_numpy(fn: Function) -> Function:
+    """`fn`, whose `dim` and `keepdim` may be called `axis` and `keepdims`, as PyTorch's may."""
+    code = getattr(fn, "__code__", None)
+    if code is None or "dim" not in code.co_varnames:
+        return fn
+
+    @functools.wraps(fn)
+    def call(*args: Any, **options: Any) -> Any:
+        if options:
+            given = len(options)
+            options = {_NUMPY_NAMES.get(name, name): x for name, x in options.items()}
+            if len(options) < given:
+                raise TypeError(f"{fn.__name__}: the same argument under two names")
+        return fn(*args, **options)
+
+    return call
+
+
 # ---- the tables
 
 
@@ -374,7 +398,7 @@ def _fill_tables() -> dict[str, Function]:
     """Complete FUNCTIONS; the names that become methods too."""
     methods = dict(_ELEMENTWISE)
     for names, module in ((_SHAPING, shaping), (_REDUCING, reducing), (_ARRANGING, arranging)):
-        methods |= {n: getattr(module, n) for n in names}
+        methods |= {n: _also_numpy(getattr(module, n)) for n in names}
     methods |= {n: getattr(products, n) for n in _PRODUCTS}
     methods |= {"matmul": matmul, "addmm": composed(products.addmm, "addmm")}
     methods |= {n: _named(n, _composed(n, ops.FUNCTIONS[n]), ops.FUNCTIONS[n].__doc__)
@@ -387,7 +411,7 @@ def _fill_tables() -> dict[str, Function]:
         "is_floating_point": is_floating_point,
     }  # fmt: skip
     FUNCTIONS.update(methods)
-    FUNCTIONS.update({n: getattr(arranging, n) for n in _JOINING})
+    FUNCTIONS.update({n: _also_numpy(getattr(arranging, n)) for n in _JOINING})
     FUNCTIONS["einsum"] = _einsum
     FUNCTIONS["zero_"], FUNCTIONS["fill"] = inplace.zero_, _fill
     FUNCTIONS.update(

@@ -82,3 +82,14 @@ def test_reading_the_gradient_of_a_result_warns():
 def test_only_one_element_is_a_number(kind):
     with pytest.raises(ValueError, match=rf"{kind.__name__}: .* one of shape \(2,\)"):
         kind(torch.ones(2))
+
+
+def test_numpy_names_of_axes():
+    x = torch.arange(6.0).reshape(2, 3)
+    assert x.sum(axis=0).tolist() == x.sum(dim=0).tolist()
+    assert torch.cat([x, x], axis=1).shape == (2, 6)
+    assert x.max(axis=1, keepdims=True).values.tolist() == [[2.0], [5.0]]
+    with pytest.raises(TypeError, match="mean: the same argument under two names"):
+        x.mean(dim=0, axis=0)
+    with pytest.raises(TypeError, match="axs"):
+        x.sum(axs=0)
