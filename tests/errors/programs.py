@@ -208,7 +208,7 @@ def mask_of_another_size():
     ones(3)[torch.tensor([True, False])]  # wrong
 
 
-@wrong(IndexError, "index", "7", "[0, 3)")
+@wrong(IndexError, "index", "7", "[-3, 3)")
 def index_by_a_tensor_out_of_range():
     y = ones(3)[torch.tensor([0, 7])]  # wrong
     y.tolist()
@@ -226,7 +226,7 @@ def target_out_of_range():
     loss.item()
 
 
-@wrong(IndexError, "index", "3", "[0, 3)")
+@wrong(IndexError, "index", "3", "[-3, 3)")
 def row_written_out_of_range():
     x = ones(3, 2) * 2
     x[torch.tensor([0, 3])] = 1.0  # wrong

@@ -78,7 +78,7 @@ def test_the_same_error_comes_again_and_others_are_computed():
     x = torch.ones(3)
     good, bad = x * 3, x[torch.tensor([0, 5])] * 2
     for _ in range(2):
-        with pytest.raises(IndexError, match=r"index 5 is out of range \[0, 3\)"):
+        with pytest.raises(IndexError, match=r"index 5 is out of range \[-3, 3\)"):
             bad.tolist()
     assert good.tolist() == [3.0, 3.0, 3.0]
 
@@ -191,3 +191,14 @@ def test_a_kept_error_keeps_no_tensor():
     gc.collect()
     assert caught.value.__traceback__ is not None
     assert [ref() for ref in storages] == [None] * 5
+
+
+@pytest.mark.parametrize("mode", ["lazy", "eager"])
+@pytest.mark.parametrize("index", [-4, 3])
+def test_an_index_is_named_as_it_was_given(mode, index):
+    """Also one that counts from the end, to which the size was added."""
+    with (
+        torch.mode(mode),
+        pytest.raises(IndexError, match=rf"index {index} is out of range \[-3, 3\)"),
+    ):
+        torch.ones(3)[torch.tensor([0, index])].tolist()
