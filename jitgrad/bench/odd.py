@@ -52,17 +52,26 @@ def pairs(cases):
 
 
 def compare_sizes(pair, subject, threads, seconds, rounds):
-    """Time both sizes of a pair, `rounds` times `seconds` each; the pair."""
-    with ExitStack() as stack:
-        try:
-            servers = {
-                case.label: stack.enter_context(closing(Server(subject, case, threads)))
-                for case in (pair.odd, pair.even)
-            }
-            for turn in range(rounds):
-                for label in sorted(servers, reverse=turn % 2 == 1):
-                    answer = servers[label].ask(f"time {seconds}")
-                    pair.seconds.setdefault(label, []).append(answer["median"])
-        except Failed as failed:
-            pair.failed = str(failed)
+    """Time both sizes of a pair, `rounds` times `seconds` each; the pair.
+
+    Every two rounds run in new processes: where the system happens to put the memory and the
+    threads of one may cost it a third of its speed for as long as it lives.
+    """
+    try:
+        for first in range(0, rounds, 2):
+            _turns(pair, subject, threads, seconds, range(first, min(first + 2, rounds)))
+    except Failed as failed:
+        pair.failed = str(failed)
     return pair
+
+
+def _turns(pair, subject, threads, seconds, turns):
+    with ExitStack() as stack:
+        servers = {
+            case.label: stack.enter_context(closing(Server(subject, case, threads)))
+            for case in (pair.odd, pair.even)
+        }
+        for turn in turns:
+            for label in sorted(servers, reverse=turn % 2 == 1):
+                answer = servers[label].ask(f"time {seconds}")
+                pair.seconds.setdefault(label, []).append(answer["median"])
