@@ -64,6 +64,13 @@ class World:
             step = np.finfo(dtype or v.dtype).eps * self.noise.standard_normal(v.shape)
             return (v * (1 + step)).astype(v.dtype)
 
+    def slope(self, tangent, dtype):
+        """A tangent, off by as much as gradients in `dtype` are."""
+        if self.noise is None or not tangent.size:
+            return tangent
+        with np.errstate(all="ignore"):
+            return tangent * (1 + np.finfo(dtype).eps * self.noise.standard_normal(tangent.shape))
+
 
 class Track:
     """Whether a storage's history leads to an input; shared by all its views."""
@@ -137,6 +144,7 @@ def lift(world, parents, v, t=None, dtype=None):
     tangent = None
     if v.dtype.kind == "f":
         tangent = np.array(np.broadcast_to(t(), v.shape), np.float64) if live and t else None
+        tangent = None if tangent is None else world.slope(tangent, v.dtype)
     live = live and t is not None
     return Ref(world, np.array(v), tangent, Track(live))
 

@@ -23,14 +23,15 @@ def total(x, dim=None, keepdim=False):
     """Sum; of integers in int64."""
     axes = axes_of(x, dim)
     dtype = x.v.dtype if x.v.dtype.kind == "f" else np.int64
-    y = np.sum(x.v, axes, dtype=dtype, keepdims=keepdim)
+    y = np.sum(x.world.rounded(x.v), axes, dtype=dtype, keepdims=keepdim)  # terms may cancel
     return lift(x.world, [x], y, lambda: np.sum(x.dot, axes, keepdims=keepdim))
 
 
 def mean(x, dim=None, keepdim=False):
     """Mean of a floating tensor."""
     axes = axes_of(x, dim)
-    y = np.mean(x.v, axes, keepdims=keepdim, dtype=np.float64).astype(x.v.dtype)
+    v = x.world.rounded(x.v)
+    y = np.mean(v, axes, keepdims=keepdim, dtype=np.float64).astype(x.v.dtype)
     return lift(x.world, [x], y, lambda: np.mean(x.dot, axes, keepdims=keepdim))
 
 
