@@ -353,8 +353,8 @@ _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
 
 def _also_numpy(fn: Function) -> Function:
     """`fn`, whose `dim` and `keepdim` may be called `axis` and `keepdims`, as PyTorch's may."""
-    code = getattr(fn, "__code__", None)
-    if code is None or "dim" not in code.co_varnames:
+    code = fn.__code__
+    if "dim" not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
         return fn
 
     @functools.wraps(fn)
