@@ -20,6 +20,11 @@ def doubled(x):
 CHOSEN = doubled
 
 
+def raise_scale():
+    global SCALE
+    SCALE = 4.0
+
+
 def inputs(i):
     """A new argument for every call."""
     return jg.arange(4.0) + i
@@ -85,12 +90,7 @@ def a_global(compile):
     global SCALE
     SCALE = 2.0
     f = compile(lambda x: x * SCALE)
-
-    def change():
-        global SCALE
-        SCALE = 4.0
-
-    return lambda i: f(inputs(i)), change
+    return lambda i: f(inputs(i)), raise_scale
 
 
 @case("global CHOSEN: doubled -> inputs")
@@ -315,11 +315,7 @@ def a_name_imported_inside(compile):
 
         return x * scale
 
-    def change():
-        global SCALE
-        SCALE = 4.0
-
-    return lambda i: f(inputs(i)), change
+    return lambda i: f(inputs(i)), raise_scale
 
 
 @case("tests.guards.cases_values.SCALE: 2.0 -> 4.0")
@@ -333,8 +329,4 @@ def a_name_imported_inside_from_a_place_beside(compile):
 
         return x * scale
 
-    def change():
-        global SCALE
-        SCALE = 4.0
-
-    return lambda i: f(inputs(i)), change
+    return lambda i: f(inputs(i)), raise_scale
