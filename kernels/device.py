@@ -2,17 +2,12 @@
 
 Registers and wide accesses: `private_<s>(n)`, `count_of`, `aligned`, `load_vector`, `store_vector`.
 Other threads: `shuffle_xor`, `slots_like`, `index_slots`, `block_slots`. Memory: `dynamic_shared`,
-`present`, `pointer_<s>`, `claim`. `device_cuda` defines the same names for compiled code. The twins
-use shared memory and barriers where the device shuffles. May import: NumPy, `numba.cuda`,
-`intrinsics`.
+`present`, `pointer_<s>`, `claim`. `device_cuda` defines the same names for compiled code. What has
+no twin (shuffles, addresses) the simulator brings. May import: NumPy, `numba.cuda`.
 """
-
-import threading
 
 import numpy as np
 from numba import cuda
-
-from .intrinsics import like
 
 THREADS = 1024  # at most in a block
 WARP = 32
@@ -84,25 +79,9 @@ def store_vector(p, i, private):
 # ---- other threads of the block
 
 
-_turn = threading.local()  # of each simulated thread
-
-
 def shuffle_xor(x, mask):
     """The x of the thread of the warp whose number differs in the bits of `mask`."""
-    # Two sets of places in turn: who comes to the next barrier has read what is overwritten then.
-    _turn.places = base = THREADS - getattr(_turn, "places", 0)
-    slots = _float_places() if isinstance(x, np.floating) else _integer_places()
-    slots[base + cuda.threadIdx.x] = x
-    cuda.syncthreads()
-    return like(slots[base + (cuda.threadIdx.x ^ mask)], x)
-
-
-def _float_places():
-    return cuda.shared.array(2 * THREADS, np.float64)
-
-
-def _integer_places():
-    return cuda.shared.array(2 * THREADS, np.int64)
+    raise NotImplementedError("simulated threads bring their own shuffle")
 
 
 def slots_like(x):

@@ -18,8 +18,9 @@ from tests.cuda.texts import GOLDEN, TEXTS
 ASSERTS = {
     "golden": "the source, byte for byte",
     "simulated": "values equal the CPU's (integers and uniforms bit for bit, the rest within "
-    "1e-5 in float32, 1e-13 in float64); one block and three give the same bits; indices out of "
-    "range raise the CPU's error",
+    "1e-5 in float32, 1e-13 in float64); one block and three give the same bits; all threads of a "
+    "block meet at its barriers, of a warp at its shuffles; nothing outside a buffer is read or "
+    "written; indices out of range raise the CPU's error",
     "compiled": "PTX and cubin for sm_80 and sm_90; no float64 instruction in float32 kernels, no "
     "fused multiply-add but explicit ones, 128-bit accesses, shuffles and barriers where threads "
     "reduce, a thread's own arrays in registers",

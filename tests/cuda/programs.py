@@ -14,10 +14,11 @@ from jitgrad.nn import functional as F
 from tests.compiler.programs import ROWS, labels, lion, mlp, normal
 
 PROGRAMS = {}
-# Run every day; the others in `make test-all`.
+# Compiled every day; the others in `make test-all`.
 DAILY = {
     "elementwise", "gelu", "functions 1 float32", "functions 5 float64", "pairs", "extremes",
     "conditions", "casts", "integers int8", "integers int64", "strided", "misaligned", "broadcast",
+    "long vectors", "long rows",
     "joined", "counters", "uniform", "random bits", "dropout", "sums", "sums of many rows",
     "extrema", "softmax", "layer norm", "cross entropy", "gathered", "embedding", "scans",
     "linear over sequences", "adam",
@@ -188,6 +189,18 @@ def written():
 def counters():
     x = normal(5, 7)
     return [torch.arange(23) * 2, x.tril(), F.one_hot(labels(6, 4), 4), torch.arange(7) + x]
+
+
+@program
+def long_vectors():
+    x = normal(600)
+    return [x + 1, x[::3] * 2]
+
+
+@program
+def long_rows():
+    x = normal(50, 9)
+    return [x * normal(9, seed=1), x[:, ::2] + normal(50, 1, seed=2)]
 
 
 # ---- random numbers

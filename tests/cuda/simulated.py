@@ -2,10 +2,11 @@
 
 `python -m tests.cuda.simulated NAME ...` with NUMBA_ENABLE_CUDASIM=1 and JITGRAD_JIT=0 prints one
 line of JSON a program: its name, the kernels that ran, what is wrong ("" if nothing). With
-`--lose-lanes` no thread hears of another one in its warp: a fault that must be found.
+`--faults` the names are those of `tests.cuda.faults`, each planted in a process of its own.
 """
 
 import json
+import os
 import sys
 import time
 
@@ -13,8 +14,7 @@ import numpy as np
 
 import jitgrad as torch
 from jitgrad.compiler.cuda.launch import Device
-from jitgrad.kernels import device
-from tests.cuda import simulator
+from tests.cuda.faults import FAULTS
 from tests.cuda.programs import EXACT, FAILING, PROGRAMS
 from tests.cuda.simulator import simulated
 
@@ -70,23 +70,38 @@ def failing(name):
             texts.append(str(error))
     if len(texts) < 2:
         return [], "does not fail"
-    return ["failing"], "" if texts[0] == texts[1] else f"{texts[0]} and not {texts[1]}"
+    return [], "" if texts[0] == texts[1] else f"{texts[0]} and not {texts[1]}"
+
+
+def line(name):
+    """What is printed of a program."""
+    start = time.process_time()
+    try:
+        kernels, problem = run(name)
+    except Exception as error:
+        kernels, problem = [], f"{type(error).__name__}: {error}"
+    seconds = time.process_time() - start
+    return {"program": name, "kernels": kernels, "problem": problem, "seconds": seconds}
+
+
+def faulty(name):
+    """The same of a fault; the process is then to end."""
+    program, plant = FAULTS[name]
+    plant()
+    return {**line(program), "fault": name}
 
 
 def main():
-    """Run the programs named on the command line."""
-    names = [name for name in sys.argv[1:] if name != "--lose-lanes"]
-    if len(names) < len(sys.argv[1:]):
-        simulator.REPLACED[device.shuffle_xor] = lambda x, mask: x
-    for name in names:
-        start = time.process_time()
-        try:
-            kernels, problem = run(name)
-        except Exception as error:
-            kernels, problem = [], f"{type(error).__name__}: {error}"
-        seconds = time.process_time() - start
-        line = {"program": name, "kernels": kernels, "problem": problem, "seconds": seconds}
-        print(json.dumps(line), flush=True)
+    """Run what is named on the command line."""
+    if sys.argv[1] != "--faults":
+        for name in sys.argv[1:]:
+            print(json.dumps(line(name)), flush=True)
+        return
+    for name in sys.argv[2:]:
+        if not os.fork():
+            print(json.dumps(faulty(name)), flush=True)
+            os._exit(0)
+        os.wait()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """The kernels of a computation run by Numba's CUDA simulator, on the memory of the CPU's plan.
 
-Needs NUMBA_ENABLE_CUDASIM=1 before Numba is imported, so it has a process of its own (`python -m
-tests.cuda simulate`). Entry: `simulated(tensors, device)`.
+Needs NUMBA_ENABLE_CUDASIM=1 before Numba is imported, so it has a process of its own
+(`tests.cuda.simulated`). Entry: `simulated(tensors, device)`.
 """
 
 import ctypes
 import warnings
+from unittest import mock
 
 import numpy as np
 from numba import cuda
@@ -26,8 +27,10 @@ from jitgrad.runtime.cuda_library import Library
 from jitgrad.runtime.errors import raise_failure
 from jitgrad.runtime.interpret import DTYPES, Ptr
 from jitgrad.runtime.program import Failure
+from tests.cuda.block import install, shuffle_xor
 
-REPLACED = {}  # functions of kernels/ that something else stands for
+REPLACED = {twins.shuffle_xor: shuffle_xor}  # what stands for functions of kernels/
+install()
 
 
 class Function:
@@ -49,7 +52,8 @@ def simulated(tensors, device):
     schedule = schedules.build(snap, True, CUDA)
     plan = Bound(schedule, [Function] * len(schedule.steps), snap.nodes)
     run = _Run(device)
-    buffers, failure = plan.run(snap.nodes, run)
+    with mock.patch.object(pool, "alloc", _spoiled):
+        buffers, failure = plan.run(snap.nodes, run)
     if failure is not None:
         raise_failure(failure, schedule, snap.nodes)
     arrays = []
@@ -59,6 +63,13 @@ def simulated(tensors, device):
         flat = np.asarray(buffer).view(node.dtype.np)[:count]
         arrays.append(flat.reshape(node.shape).copy())
     return arrays, run.launches
+
+
+def _spoiled(nbytes, alloc=pool.alloc):
+    """Memory in which nothing stands that an earlier run wrote."""
+    buffer = alloc(nbytes)
+    buffer.array[:] = 255
+    return buffer
 
 
 class _Run:
