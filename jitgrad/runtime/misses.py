@@ -21,7 +21,6 @@ from jitgrad.runtime import switches
 from jitgrad.runtime.stats import counts
 
 MANY = 1000  # distinct kernels, about 0.25 MB each
-LISTED = 1000  # recompiles that stats() lists
 LIKE = 4  # keys compared with
 FORMS = 2048  # op sequences remembered
 
@@ -81,7 +80,6 @@ def note(snap: Snapshot, functions: list[Any]) -> Miss:
             {"function": "", "what": miss.what, "was": miss.was, "now": miss.now,
              "where": miss.where, "kernels": miss.kernels}
         )  # fmt: skip
-        del counts.recompiles[:-LISTED]
     _count(new, miss)
     return miss
 

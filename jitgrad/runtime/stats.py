@@ -6,8 +6,11 @@ Imports: runtime.
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
+
+LISTED = 1000  # recompiles that stats() lists
 
 
 @dataclass
@@ -19,7 +22,7 @@ class Counts:
     schedules: int = 0
     kernels_run: int = 0
     steps_run: int = 0
-    recompiles: list[dict[str, Any]] = field(default_factory=list)
+    recompiles: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LISTED))
     bytes: int = 0
     flops: int = 0
 
