@@ -294,7 +294,8 @@ class Capture:
         chain = original._view.chain
         for name, attrs in t._view.chain if t._view is not None else ():
             chain = extend(chain, name, attrs)
-        return make(type(t), original._storage, Track(), View(chain), t._shape, t._dtype)
+        track = original._track if t._track is stand_in._track else Track()
+        return make(type(t), original._storage, track, View(chain), t._shape, t._dtype)
 
     def settle(self) -> None:
         """Give arguments what was written to their stand-ins; compute what was put off."""

@@ -19,7 +19,7 @@ from jitgrad.frontend.draws import default_generator
 from jitgrad.frontend.joint import Joint, nowhere, output
 from jitgrad.frontend.record import make, wrap
 from jitgrad.frontend.state import State, local, site
-from jitgrad.frontend.storage import Storage
+from jitgrad.frontend.storage import Storage, Track
 from jitgrad.frontend.tape import Leaf, order, passing, run
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.frontend.tree import filled, form, leaves, mapped
@@ -102,8 +102,8 @@ class _Segment(Joint):
         for node, edge in zip(self.saved, self.arguments, strict=True):
             if not state.eager:  # where everything is computed as it is recorded
                 node = RECORDERS["barrier"](node, *after)
-            cell = Storage(node, edge)  # nobody's to compute
-            tensors.append(make(Tensor, cell, cell, None, node.shape, node.dtype))
+            cell = Storage(node)  # nobody's to compute
+            tensors.append(make(Tensor, cell, Track(edge), None, node.shape, node.dtype))
         start = next(order)
         next(order)  # what is recorded from here on is younger than the stops of `_gradients`
         before = state.rule, state.forced, state.grad

@@ -168,7 +168,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
         raise TypeError(f"from_numpy: can't convert np.ndarray of type {ndarray.dtype}")
     if any(s < 0 for s in ndarray.strides):
         raise ValueError("from_numpy: strides are negative; pass array.copy()")
-    storage = Storage(None, None, ndarray)
+    storage = Storage(None, ndarray)
     return make(Tensor, storage, storage, None, ndarray.shape, dtype)
 
 

@@ -115,11 +115,12 @@ def label(t: Any, name: str) -> Any:
 
 def wrap(node: Node, edge: Any = None) -> Any:
     """A Tensor over `node`, with history `edge`."""
-    storage = Storage(node, edge)
+    storage = Storage(node)
     if node.inputs:
         storage.depth = 1
         register(local.state, [storage])
-    return make(tensor_class, storage, storage, None, node.shape, node.dtype)
+    track = storage if edge is None else Track(edge)
+    return make(tensor_class, storage, track, None, node.shape, node.dtype)
 
 
 def register(state: State, storages: list[Storage]) -> None:
@@ -133,12 +134,15 @@ def finished(state: State, here: Place | None, node: Node, edge: Any, depth: int
     """The Tensor of an op just recorded; computed at once in eager mode."""
     storage = new(Storage)
     storage.node = node
-    storage.edge = edge
+    storage.edge = None
     storage.version = 0
     storage.depth = depth
     storage.external = storage.settled = None
     t = new(tensor_class)
     t._storage = t._track = storage
+    if edge is not None:
+        t._track = new(Track)
+        t._track.edge = edge
     t._view = t._box = None
     t._shape = node.shape
     t._dtype = node.dtype

@@ -38,7 +38,7 @@ class NewTensor:
     chain: Any
     shape: Any
     dtype: Any
-    own: bool  # whether its history is the storage's
+    track: int | None  # which Track holds its history, among new ones; None: the storage
     # None, "leaf", ("freed", label, line) of an Edge whose values backward has freed, ("root", i):
     # that of `Recording.history`, or ("shared", i): the very one of `Recording.holders[i]`
     history: Any
@@ -49,7 +49,7 @@ class NewTensor:
     def key(self) -> Any:
         """What two recordings must share."""
         return (
-            self.cls, self.source, self.chain, self.shape, self.dtype, self.own, self.history,
+            self.cls, self.source, self.chain, self.shape, self.dtype, self.track, self.history,
             self.view,
         )  # fmt: skip
 
@@ -82,6 +82,7 @@ class Recording:
         self._root_at: dict[int, int] = {}
         self._store_at: dict[int, int] = {}
         self._tensor_at: dict[int, int] = {}
+        self._track_at: dict[int, int] = {}
         self._input_at: dict[int, int] = {}  # storage -> input
         self._node_at: dict[int, int] = {}  # node -> input
         self._fresh: dict[int, Storage] = {}
@@ -227,24 +228,28 @@ class Recording:
         source = self._storage(storage)
         at = self._tensor_at[id(t)] = len(self.tensors)
         self._returned.append(t)
-        self.tensors.append(
-            NewTensor(
-                type(t), source, chain, t._shape, t._dtype, t._track is storage, self._history_of(t)
-            )
-        )
+        history = self._history_of(t)
+        track = self._track(t, history)
+        self.tensors.append(NewTensor(type(t), source, chain, t._shape, t._dtype, track, history))
         return at
 
     # ---- histories
 
+    def _track(self, t: Any, history: Any) -> int | None:
+        """Which new Track holds the history of a returned tensor."""
+        if t._track is t._storage or history is not None and history[0] == "shared":
+            return None
+        return self._track_at.setdefault(id(t._track), len(self._track_at))
+
     def _history_of(self, t: Any) -> Any:
         """How a returned tensor's history is made again."""
         edge = t._track.edge
-        if edge is None:
-            return None
         before = [*self.capture.pattern.tensors, *self.watch.tensors.values()]
         for holder in before:
-            if holder._track is t._track:
+            if holder._track is t._track:  # writes to the one are history of the other
                 return "shared", self._holder(holder)
+        if edge is None:
+            return None
         if type(edge) is Leaf:
             return "leaf"
         if _freed(edge):
@@ -306,6 +311,8 @@ class Recording:
             if i[0] == "batch":
                 raise Unfit("it returns a view of an argument that is a view")
             return ("input", self._input(storage, storage.node if before is None else before[1]))
+        if key in self.capture._bases:
+            raise Unfit("it returns a view of an argument that is a view")
         if storage.node is None:
             raise Unfit("it returns memory that NumPy holds")
         at = self._store_at.get(key)
@@ -376,6 +383,12 @@ class Recording:
 
     def _escapes(self) -> None:
         """Refuse tensors that something else than the results holds on to."""
+        capture = self.capture
+        for key in capture.own_boxes - self._box_source.keys():
+            capture.boxes.pop(key, None)  # the gradient of a leaf made inside dies with it
+        capture.of_node.clear()
+        for key in capture.seen.keys() - self._origin.keys():
+            del capture.seen[key]  # made inside over a value from before
         held = self._held()
         if held and self.patient:  # the user's cycles may hold it
             gc.collect()

@@ -66,6 +66,7 @@ class Results:
         self._stores = [(self._value(v), shape, dtype) for v, shape, dtype in r.stores]
         self._grads: list[tuple[Box, int, Any, Any]] = []  # plain gradients, which are nothing else
         self._boxes: list[tuple[Any, Any]] = []
+        self._tracks: set[int] = set()  # made so far
         self._gone: set[int] = set()  # new Tensors that are plain gradients
         self._place_boxes()
         self.traded = {what for _, what, _ in self._updates} | {g[1] for g in self._grads}
@@ -242,7 +243,7 @@ class Results:
             if t.source[0] == "new"
             and sharing[t.source] == 1
             and t.chain is None
-            and (t.history is None or (t.own and t.history[0] in ("freed", "root")))
+            and (t.history is None or t.history[0] in ("freed", "root"))
             and self._stores[t.source[1]][0][0] == "out"
         }
 
@@ -266,7 +267,13 @@ class Results:
             return f"leaf({described})"
         if t.history is not None and t.history[0] == "shared":
             return f"tensor({described}, {self._holder(t.history[1])}._track)"
-        if kind == "new" and t.own:
+        if t.track is not None:
+            track = f"track{t.track}"
+            if t.track not in self._tracks:
+                self._tracks.add(t.track)
+                self.script.line(f"{track} = Track({edge})")
+            return f"tensor({described}, {track})"
+        if kind == "new":
             self.script.line(f"new{at}.edge = {edge}")
             return f"tensor({described}, new{at})"
         return f"tensor({described}, Track({edge}))"
@@ -366,11 +373,14 @@ def _fresh(cls: Any, shape: Any, dtype: Any, memory: Any, edge: Any = None) -> A
     """A Tensor over memory of its own."""
     storage = _new(Storage)
     storage.node = Node(_BUFFER, (), (), shape, dtype, "cpu", _SITE, memory)
-    storage.edge = edge
+    storage.edge = None
     storage.version = storage.depth = 0
     storage.external = storage.settled = None
     t = _new(cls)
     t._storage = t._track = storage
+    if edge is not None:
+        t._track = _new(Track)
+        t._track.edge = edge
     t._view = t._box = None
     t._shape, t._dtype = shape, dtype
     return t

@@ -13,6 +13,7 @@ from typing import Any
 
 from jitgrad.frontend.rules import UNUSED, VALUE, Rule
 from jitgrad.frontend.state import local, site
+from jitgrad.frontend.storage import Track
 from jitgrad.frontend.tape import Edge, node_of
 from jitgrad.frontend.types import slot
 
@@ -44,7 +45,7 @@ def ruled(rule: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[.
                 numbers = tuple([slot(a) for a in attrs])
                 own = Edge(name, read, inputs, numbers, made.shape, made.dtype, site(state))
                 own.save(made, nodes)
-                y._track.edge = own
+                y._track = Track(own)
             return (y, *values)
 
         return call

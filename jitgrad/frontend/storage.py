@@ -20,7 +20,8 @@ from jitgrad.runtime import pool
 
 
 class Track:
-    """The gradient history of one identity of a storage: detached Tensors have their own."""
+    """The gradient history of Tensors that view one storage: those without one have their own,
+    and keep none alive."""
 
     __slots__ = ("edge",)
 
@@ -29,7 +30,7 @@ class Track:
 
 
 class Storage:
-    """A value Node and its Edge; also the `Track` of the Tensor that made it.
+    """A value Node; also the `Track` of the Tensor that made it, if that had no history then.
 
     `version` counts writes. `depth` is how many pending ops lie below the value. `external` is the
     NumPy array that holds the values instead of a node. `settled` refers weakly to the node with
@@ -38,9 +39,9 @@ class Storage:
 
     __slots__ = ("__weakref__", "depth", "edge", "external", "node", "settled", "version")
 
-    def __init__(self, node: Node | None, edge: Any = None, external: Any = None) -> None:
+    def __init__(self, node: Node | None, external: Any = None) -> None:
         self.node = node
-        self.edge = edge
+        self.edge: Any = None
         self.version = 0
         self.depth = 0
         self.external = external

@@ -1,5 +1,7 @@
 """`backward` and `grad`: what they give, when they refuse, and what in-place writes do to them."""
 
+import weakref
+
 import pytest
 
 import jitgrad as jg
@@ -261,3 +263,36 @@ def test_a_power_of_zero_has_a_history():
     x = leaf(0.0, 2.0)
     (x**0).sum().backward()
     assert x.grad.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "share",
+    [
+        lambda y: y.detach(),
+        lambda y: y.data,
+        lambda y: y[1:].detach(),
+        lambda y: y.detach()[0],
+        lambda y: jg.no_grad()(y.view)(1, 2),
+        lambda y: y.detach_(),
+    ],
+    ids=["detach", "data", "a view detached", "a view of it", "under no_grad", "detach_"],
+)
+def test_values_without_history_keep_none_alive(share):
+    y = leaf(1.0, 2.0).exp()
+    history = weakref.ref(y._edge())
+    kept = share(y)
+    del y
+    assert history() is None
+    assert not kept.requires_grad
+
+
+def test_history_stays_with_the_tensor_that_was_detached():
+    x = leaf(1.0, 2.0)
+    y = x.exp()
+    z = y.detach()
+    y[0].sin().backward(retain_graph=True)
+    with jg.no_grad():
+        z.mul_(0)
+    y.sum().backward()
+    assert x.grad.tolist() == [(x[0].exp().cos() * x[0].exp() + x[0].exp()).item(), x[1].exp()]
+    assert y.tolist() == [0.0, 0.0] and not z.requires_grad

@@ -179,6 +179,25 @@ def test_a_view_of_an_argument():
     assert both(scenario).replays
 
 
+@pytest.mark.parametrize("make", ["an argument", "a part of one", "what the function keeps"])
+def test_writes_to_a_returned_view_are_history_of_its_base(make):
+    def scenario(run):
+        w = jg.ones(4, requires_grad=True)
+        kept = jg.tensor(arrays(1)[0])
+        f = run.compile(lambda x: ((kept if x is None else x).view(-1), w.detach()))
+        for a in arrays(4):
+            w.grad = None
+            base = jg.tensor(a)
+            x = {"an argument": base, "a part of one": base[1:]}.get(make)
+            view, detached = f(x)
+            view[:4].mul_(w)
+            (kept if x is None else x).square().sum().backward()
+            run.see(x, kept, w.grad, detached)
+            kept.detach_()
+
+    assert both(scenario).replays == (make != "a part of one")
+
+
 def test_writes_to_a_result():
     def scenario(run):
         w = jg.ones(3, 4, requires_grad=True)

@@ -3,6 +3,7 @@
 import gc
 
 import numpy as np
+import pytest
 
 import jitgrad as jg
 from jitgrad.ir.node import Node
@@ -130,6 +131,28 @@ def test_gradients_of_gradients():
         for i in range(5):
             w.grad = None
             run.see(f(jg.ones(3) * i), w.grad)
+
+    assert both(scenario).replays
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_the_gradient_of_a_leaf_made_inside(create):
+    def scenario(run):
+        net = network()
+
+        @run.compile
+        def penalty(x):
+            x = x.clone().requires_grad_()
+            loss = net(x).sum()
+            if create:
+                (d,) = jg.autograd.grad(loss, x, create_graph=True)
+                loss = loss + (d.norm(dim=1) - 1).square().mean()
+            loss.backward()
+            return loss.detach()
+
+        for x, _ in batches(4):
+            net.zero_grad()
+            run.see(penalty(x), state(net))
 
     assert both(scenario).replays
 
