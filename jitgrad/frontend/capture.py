@@ -62,7 +62,6 @@ class Capture:
         self.began = next(order)  # leaves that are older existed before
         self.own_boxes: set[int] = set()  # of leaves made inside
         self.abandoned = False
-        self.groups: dict[int, tuple[Any, int]] = {}  # parameter groups and their versions
         self._state: State = local.state
         self._eager = self._state.eager
 
@@ -236,7 +235,6 @@ class Capture:
             note(optimizer, "attr", hooks, f"step hooks of {name}", whole=True)
         state = note(optimizer, "attr", "state", f"state of {name}")
         for group in note(optimizer, "attr", "param_groups", f"groups of {name}", whole=True):
-            self.groups.setdefault(id(group), (group, group.version))
             for key in optimizer._switches:
                 note(group, "truth", key, f"{key} of {name}")
             for param in note(group, "item", "params", f"parameters of {name}", whole=True):

@@ -203,8 +203,7 @@ class Compiled:
                 return result, None
             known.failures += 1
             if known.failures >= PATIENCE or capture.abandoned:
-                known.lazy = str(unfit)
-                self._report("runs lazily from now on", "compiled", known.lazy)
+                self._give_up(known, str(unfit))
             return result, None
         known.failures = 0
         looked = capture.given is not None and capture.given.looked
@@ -214,6 +213,11 @@ class Compiled:
                 _compute(recording)
                 return _real(result, capture), None
         return result, recording
+
+    def _give_up(self, known: Known, why: str) -> None:
+        """Calls of this pattern run lazily from now on."""
+        known.lazy = why
+        self._report("runs lazily from now on", "compiled", why)
 
     def _close(self, known: Known, why: str) -> None:
         """The floats that have changed count by value from now on."""
@@ -239,6 +243,12 @@ class Compiled:
             known.entries.remove(entry)
             return result
         assert entry.first is not None
+        own = entry.first.watch.changed()
+        if own is not None:  # it was the same when this call began
+            known.entries.remove(entry)
+            _compute(recording)
+            self._give_up(known, f"it changes {own.label}")
+            return result
         parted = difference(entry.first, recording)
         form = known.form
         if pattern.slots and form and (parted or not form.shown(entry.first, recording)):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from jitgrad.frontend.argtree import ATOMS, array_key
+from jitgrad.frontend.hostscalar import Told
 from jitgrad.frontend.record import Base
 from jitgrad.runtime.script import Script
 
@@ -97,7 +98,7 @@ def content(value: Any, depth: int = DEEP) -> Any:
         return array_key(value)
     if isinstance(value, (bytearray, array.array)):
         return kind, bytes(value), getattr(value, "typecode", "")
-    if depth and isinstance(value, MAPPINGS) and not hasattr(value, "version"):
+    if depth and isinstance(value, MAPPINGS) and not isinstance(value, Told):
         items = list(value.items())
         return kind, tuple([(content(k, 0), content(v, depth - 1)) for k, v in items])
     if depth and isinstance(value, CONTAINERS) and not isinstance(value, MAPPINGS):
@@ -164,9 +165,22 @@ def elements(value: Any) -> list[Any]:
     return list(value.values() if isinstance(value, MAPPINGS) else value)
 
 
+def attributes(value: Any) -> Any:
+    """An object's own `__dict__` or None; its class's `__getattr__` is not asked."""
+    try:
+        return object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return None
+
+
+def structured(value: Any) -> bool:
+    """Whether a value is a Module, whose version counter tells of its changes."""
+    return "_structure_version" in (attributes(value) or ())
+
+
 def versioned(guard: Guard) -> bool:
     """Whether a Module's version counter tells that the value may have changed."""
-    if not hasattr(guard.holder, "_structure_version"):
+    if not structured(guard.holder):
         return False
     # What it holds is looked at beside the counter; a list that the user put there is not.
     own = guard.key in HELD or "_hooks" in guard.key or guard.key == "_non_persistent_buffers_set"
@@ -230,7 +244,7 @@ class Guards:
 def _flat(value: Any) -> bool:
     """Whether equal elements by identity mean an equal container."""
     return isinstance(value, PLAIN) and not any(
-        isinstance(e, (*CONTAINERS, *ARRAYS)) and not hasattr(e, "version") for e in elements(value)
+        isinstance(e, (*CONTAINERS, *ARRAYS)) and not isinstance(e, Told) for e in elements(value)
     )
 
 

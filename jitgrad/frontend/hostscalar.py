@@ -2,8 +2,8 @@
 
 `host(fn)`: numbers that are computed anew at every call (a learning rate, a bias correction).
 `on_replay(fn)`: an action that every call repeats. `refuse(what)`: a side effect that a replay
-would skip. `watch(optimizer)`: what its step depends on. Outside `compile` these do the plain
-thing. Imports: the thread's state.
+would skip. `changes(what)`: one for which every call runs in Python. `watch(optimizer)`: what its
+step depends on. Outside `compile` these do the plain thing. Imports: the thread's state.
 """
 
 from __future__ import annotations
@@ -13,6 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 from jitgrad.frontend.state import local
+
+
+class Told(dict):
+    """A dict of settings that are read anew at every call; it tells of its `changes`."""
+
+    __slots__ = ()
 
 
 class Event:
@@ -89,6 +95,13 @@ def refuse(what: str) -> None:
     capture = local.state.capture
     if capture is not None:
         capture.refuse(what)
+
+
+def changes(what: str) -> None:
+    """A function that is being compiled changes `what`: no later call is replayed."""
+    capture = local.state.capture
+    if capture is not None:
+        capture.fail(f"it changes {what}")
 
 
 def watch(optimizer: Any) -> None:

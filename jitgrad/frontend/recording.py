@@ -101,9 +101,6 @@ class Recording:
         self.order = walk(self.roots)
         self._leaves()
         self._escapes()
-        for group, version in capture.groups.values():
-            if group.version != version:
-                raise Unfit("it changes a parameter group")
         if self.watch.drawn.used():
             raise Unfit("it draws random numbers that are not jitgrad's")
         changed = self.watch.changed()

@@ -27,8 +27,10 @@ from jitgrad.frontend.guards import (
     HELD,
     MISSING,
     Guard,
+    attributes,
     content,
     elements,
+    structured,
 )
 from jitgrad.frontend.record import Base
 
@@ -120,7 +122,7 @@ class Watch:
             for value in list(self._anchored.values()):
                 if isinstance(value, (types.ModuleType, type, *_CALLABLES, *CONTAINERS)):
                     continue
-                dicts = [getattr(value, "__dict__", {})]
+                dicts = [attributes(value) or {}]
                 dicts += [cls.__dict__ for cls in type(value).__mro__[:-1]]
                 for name in self._loose:
                     if any(name in d for d in dicts) and guarded(value, name):
@@ -245,8 +247,8 @@ class Watch:
     def _object(self, value: Any, words: tuple[str, ...]) -> None:
         """All attributes of an object whose attributes are looked up by computed names, and those
         that are named by `words`: it may not have them yet."""
-        own = getattr(value, "__dict__", None)
-        if not self._known(value) or not isinstance(own, dict):
+        own = attributes(value)
+        if not self._known(value) or own is None:
             return
         if isinstance(value, (types.ModuleType, type, types.FunctionType)):
             return
@@ -323,6 +325,10 @@ class Watch:
             return
         if isinstance(value, Base):
             self.tensors[id(value)] = value
+            edge = value._track.edge
+            for hooks in (getattr(edge, "hooks", None), getattr(edge, "after", None)):
+                for hook in hooks.values() if hooks else ():
+                    self._anchor(hook)
             return
         if id(value) in self._anchored:
             return
@@ -337,7 +343,7 @@ class Watch:
             self.drawn.look(value)
         elif isinstance(value, types.BuiltinMethodType):
             self._anchor(value.__self__)
-        elif hasattr(value, "_structure_version"):
+        elif structured(value):
             self.modules[id(value)] = value
             for child in value._modules.values():
                 self._anchor(child)
@@ -345,7 +351,7 @@ class Watch:
                 for t in held.values():
                     self._anchor(t)
         elif not isinstance(value, (types.ModuleType, type, *CONTAINERS)):
-            inner = getattr(value, "__wrapped__", None)
+            inner = (attributes(value) or {}).get("__wrapped__")
             if isinstance(inner, _CALLABLES):
                 self._function(inner)
             call = next(
@@ -392,16 +398,16 @@ class Watch:
 
 def guarded(value: Any, key: str) -> bool:
     """Whether an attribute is a value that can change, and not computed by a property."""
-    own = getattr(value, "__dict__", None)
+    own = attributes(value)
     if own is not None and not isinstance(value, type):
-        if key in own or any(key in own.get(d, ()) for d in HELD):
+        if key in own or (structured(value) and any(key in own[d] for d in HELD)):
             return True
     for cls in value.__mro__ if isinstance(value, type) else type(value).__mro__:
         if key in cls.__dict__:
             raw = cls.__dict__[key]
             if isinstance(raw, types.MemberDescriptorType):
                 return True
-            if isinstance(raw, types.FunctionType) and hasattr(value, "_structure_version"):
+            if isinstance(raw, types.FunctionType) and structured(value):
                 return True  # a Module may be given a method of its own
             if cls.__module__.partition(".")[0] in ("builtins", "jitgrad", "numpy"):
                 return False

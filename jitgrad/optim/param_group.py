@@ -1,27 +1,25 @@
-"""`ParamGroup`: the dict of one group's settings. Imports nothing of jitgrad."""
+"""`ParamGroup`: the dict of one group's settings. Imports what a compiled function is told."""
+
+from jitgrad.frontend.hostscalar import Told, changes
 
 
-class ParamGroup(dict):
-    """A dict that counts its changes in `version`, which a compile guard compares.
+class ParamGroup(Told):
+    """A dict whose changes inside a compiled function keep that one from being replayed.
 
     >>> group = ParamGroup(lr=0.1)
     >>> group["lr"] = 0.01
-    >>> group, group.version
-    ({'lr': 0.01}, 1)
+    >>> group
+    {'lr': 0.01}
     """
 
-    __slots__ = ("version",)
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.version = 0
+    __slots__ = ()
 
     def __setitem__(self, key, value):
-        self.version += 1
+        changes("a parameter group")
         super().__setitem__(key, value)
 
     def __delitem__(self, key):
-        self.version += 1
+        changes("a parameter group")
         super().__delitem__(key)
 
     def __ior__(self, other):  # type: ignore[misc]
@@ -36,23 +34,20 @@ class ParamGroup(dict):
 
     def update(self, *args, **kwargs):
         """As dict.update."""
-        self.version += 1
+        changes("a parameter group")
         super().update(*args, **kwargs)
 
     def pop(self, *args):
         """As dict.pop."""
-        self.version += 1
+        changes("a parameter group")
         return super().pop(*args)
 
     def popitem(self):
         """As dict.popitem."""
-        self.version += 1
+        changes("a parameter group")
         return super().popitem()
 
     def clear(self):
         """As dict.clear."""
-        self.version += 1
+        changes("a parameter group")
         super().clear()
-
-    def __reduce__(self):
-        return (type(self), (dict(self),))

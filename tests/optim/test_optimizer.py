@@ -181,16 +181,6 @@ def test_repr():
     assert "\n    weight_decay: 0\n\nParameter Group 1\n" in repr(optim.SGD(groups, lr=0.1))
 
 
-def test_group_version():
-    group = optim.SGD([parameter()], lr=0.1).param_groups[0]
-    before = group.version
-    assert group["lr"] == 0.1 and group.version == before
-    group["lr"] = 0.2
-    group.update(momentum=0.9)
-    assert group.version == before + 2
-    assert copy.deepcopy(dict(group))["lr"] == 0.2 and isinstance(group, dict)
-
-
 def test_step_flushes():
     """Nothing that the thread records stays pending behind a step."""
     p = parameter(1.0, 1.0)
