@@ -353,11 +353,10 @@ def _softplus(x: Value) -> Value:
     return c.where(above, x, 0) + t.log1p(t.exp(c.where(above, -x, x)))
 
 
-def softplus(x: Value, beta: float = 1, threshold: float = 20) -> Value:
+def softplus(x: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
     """log(1 + exp(beta x)) / beta; `x` itself where beta x is above `threshold`."""
-    scaled = x if beta == 1 else x * beta
-    soft = _softplus(scaled)
-    return c.where(c.gt(scaled, threshold), x, soft if beta == 1 else soft / beta)
+    scaled = x * beta
+    return c.where(c.gt(scaled, threshold), x, _softplus(scaled) / beta)
 
 
 def logsigmoid(x: Value) -> Value:

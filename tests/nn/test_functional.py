@@ -243,6 +243,16 @@ def test_edges_equal_torch(name, torch):
     )
 
 
+@pytest.mark.parametrize("name", ["elu", "softplus"])
+def test_a_fault_upstream_shows_in_the_slope(name):
+    """NaN in, NaN out: PyTorch's vectorised loops, not the remainders they leave to scalar ones."""
+    x = jg.tensor([math.nan, 1.0], requires_grad=True)
+    (slope,) = jg.autograd.grad(getattr(F, name)(x).sum(), x, create_graph=True)
+    (curvature,) = jg.autograd.grad(slope.sum(), x)
+    assert math.isnan(slope[0].item()) and math.isnan(curvature[0].item())
+    assert math.isfinite(slope[1].item()) and math.isfinite(curvature[1].item())
+
+
 def test_logits_slope_at_zero():
     x = jg.zeros(3, requires_grad=True)
     F.binary_cross_entropy_with_logits(x, jg.tensor([0.0, 0.5, 1.0]), reduction="sum").backward()

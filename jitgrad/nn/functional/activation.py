@@ -53,8 +53,10 @@ def elu(input, alpha=1.0, inplace=False):
 
 @as_call("elu")
 def _elu(input, alpha):
-    # The clamp keeps exp from overflowing where the other branch is taken: its gradient is 0 there.
-    return jg.where(input > 0, input, input.clamp(max=0).expm1() * alpha)
+    # 0 where the other branch is taken: exp cannot overflow there. NaN is not replaced, so that
+    # its gradient is NaN, too.
+    above = input > 0
+    return jg.where(above, input, jg.where(above, 0, input).expm1() * alpha)
 
 
 def silu(input, inplace=False):
@@ -72,7 +74,6 @@ def _silu(input):
     return input * input.sigmoid()
 
 
-@as_call("softplus")
 def softplus(input, beta=1.0, threshold=20.0):
     """log(1 + exp(beta x)) / beta; x itself where beta x > threshold.
 
@@ -80,9 +81,7 @@ def softplus(input, beta=1.0, threshold=20.0):
     >>> softplus(jg.tensor([30.0])).tolist()
     [30.0]
     """
-    scaled = input * beta
-    # Clamped for the same reason as in elu.
-    return jg.where(scaled > threshold, input, scaled.clamp(max=threshold).exp().log1p() / beta)
+    return jg.softplus(input, beta, threshold)
 
 
 def tanh(input):
