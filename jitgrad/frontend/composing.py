@@ -3,9 +3,9 @@
 A signature is everything that what the function records may depend on: shapes, dtypes and whether
 a gradient is wanted of Tensors, anything else by value. But floats are slots, like all numbers of
 users, if the function does nothing but arithmetic with them: comparisons and the like are noticed
-when it is recorded (`calls.Steered`), and other numbers are let in when a second recording, with
+when it is recorded (`bodies.Steered`), and other numbers are let in when a second recording, with
 them, has turned out the same.
-Entry: `composed(fn)`, `as_call(label)`. Imports: the recorder, the thread's state.
+Entry: `composed(fn)`, `as_call(label)`. Imports: `bodies`, the recorder, the thread's state.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
-from jitgrad.frontend import calls
+from jitgrad.frontend import bodies
 from jitgrad.frontend.hostscalar import HostFloat
 from jitgrad.frontend.record import Base
 from jitgrad.frontend.state import State, local, place
@@ -28,6 +29,75 @@ KNOWN = 256  # signatures of one function
 _VALUES = frozenset([int, bool, str, type(None), IntSlot, DType])
 
 
+PLAIN = object()  # what a use answers that is to be recorded op by op
+_STEERED = object()  # known of a signature under which numbers are told apart by value
+_all: WeakSet[Composed] = WeakSet()
+
+
+class Composed(bodies.Function):
+    """A composed function, with what is `known` of it by signature: the recording that its uses
+    share, None where a use is no Call, or `_STEERED`."""
+
+    __slots__ = ("__weakref__", "known")
+
+    def __init__(self, fn: Callable[..., Any], label: str, rule: bool) -> None:
+        super().__init__(fn, label, rule)
+        self.known: dict[Any, Any] = {}
+        _all.add(self)
+
+    def use(self, state: State, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The results of one use, `PLAIN` if it is to be recorded op by op."""
+        tensors: list[Any] = []
+        numbers: list[float] = []
+        key = _signature(state, args, kwargs, tensors, numbers)
+        if key is None:
+            return PLAIN
+        recorded = self.known.get(key, PLAIN)  # not asked twice: another thread may clear it
+        if recorded is _STEERED:
+            if HostFloat in map(type, numbers):  # a value that later calls will not have
+                return PLAIN
+            key, numbers = (*key, *map(repr, numbers)), []
+            recorded = self.known.get(key, PLAIN)
+        if recorded is PLAIN or (recorded is not None and not recorded.takes(numbers)):
+            before = None if recorded is PLAIN else recorded
+            recorded = self._record(before, args, kwargs, numbers)
+            if len(self.known) >= KNOWN:
+                self.known.clear()
+            self.known[key] = recorded
+            if recorded is _STEERED:
+                return self.use(state, args, kwargs)
+        return PLAIN if recorded is None else recorded.use(tensors, numbers, state)
+
+    def _record(
+        self, before: Any, args: tuple[Any, ...], kwargs: dict[str, Any], numbers: list[float]
+    ) -> Any:
+        """What is to be known of a signature; `before` was recorded with other numbers."""
+        try:
+            made = bodies.record(self, args, kwargs, numbers)
+        except bodies.Steered:
+            return _STEERED
+        if before is None:
+            return made
+        if made is None or not bodies.agree(before, made):
+            return _STEERED
+        before.admit(numbers)
+        return before
+
+    def labelled(self, out: Any) -> Any:
+        """`out`, recorded op by op, its history printing under the name of the function."""
+        if self.label and isinstance(out, Base) and out._view is None:
+            edge = out._track.edge
+            if type(edge) is Edge:
+                edge.label = self.label
+        return out
+
+
+def forget() -> None:
+    """Drop all that was recorded of composed functions."""
+    for function in list(_all):
+        function.known.clear()
+
+
 def composed(
     fn: Callable[..., Any], label: str = "", *, numbers: bool = True
 ) -> Callable[..., Any]:
@@ -36,7 +106,7 @@ def composed(
     Its own numbers are Const. Its number arguments become run-time slots, unless they are places
     and sizes (`numbers` False).
     """
-    known: dict[Any, Any] = {}
+    function = Composed(fn, label, rule=True)
 
     @functools.wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -48,8 +118,8 @@ def composed(
             if kwargs:
                 kwargs = {k: slot(v) for k, v in kwargs.items()}
         if not state.tracing:
-            done = _use(known, state, fn, args, kwargs, label, True)
-            if done is not _PLAIN:
+            done = function.use(state, args, kwargs)
+            if done is not PLAIN:
                 return done
             state.base, state.step = place(state), 0
         state.rule = True
@@ -58,7 +128,7 @@ def composed(
         finally:
             state.rule = False
             state.base = None
-        return _labelled(out, label)
+        return function.labelled(out)
 
     return call
 
@@ -67,85 +137,19 @@ def as_call(label: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any
     """As `composed`, for functions written the way users write: all their numbers stay slots."""
 
     def wrap(fn: Callable[..., Any]) -> Callable[..., Any]:
-        known: dict[Any, Any] = {}
+        function = Composed(fn, label, rule=False)
 
         @functools.wraps(fn)
         def call(*args: Any, **kwargs: Any) -> Any:
             state = local.state
             if state.rule or state.tracing:
                 return fn(*args, **kwargs)
-            done = _use(known, state, fn, args, kwargs, label, False)
-            return _labelled(fn(*args, **kwargs), label) if done is _PLAIN else done
+            done = function.use(state, args, kwargs)
+            return function.labelled(fn(*args, **kwargs)) if done is PLAIN else done
 
         return call
 
     return wrap
-
-
-_PLAIN = object()  # what `_use` answers where a use is to be recorded op by op
-_STEERED = object()  # known of a signature under which numbers are told apart by value
-
-
-def _use(
-    known: dict[Any, Any],
-    state: State,
-    fn: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    label: str,
-    rule: bool,
-) -> Any:
-    """One use of `fn`, by what is known of its signature."""
-    tensors: list[Any] = []
-    numbers: list[float] = []
-    key = _signature(state, args, kwargs, tensors, numbers)
-    if key is None:
-        return _PLAIN
-    recorded = known.get(key, _PLAIN)  # not asked twice: another thread may clear it
-    if recorded is _STEERED:
-        if HostFloat in map(type, numbers):  # a value that later calls will not have
-            return _PLAIN
-        key, numbers = (*key, *map(repr, numbers)), []
-        recorded = known.get(key, _PLAIN)
-    if recorded is _PLAIN or (recorded is not None and not recorded.takes(numbers)):
-        before = None if recorded is _PLAIN else recorded
-        recorded = _recorded(before, fn, args, kwargs, label, rule, numbers)
-        if len(known) >= KNOWN:
-            known.clear()
-        known[key] = recorded
-        if recorded is _STEERED:
-            return _use(known, state, fn, args, kwargs, label, rule)
-    return _PLAIN if recorded is None else recorded.use(tensors, numbers, state)
-
-
-def _recorded(
-    before: Any,
-    fn: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    label: str,
-    rule: bool,
-    numbers: list[float],
-) -> Any:
-    """What is to be known of a signature; `before` was recorded with other numbers."""
-    try:
-        made = calls.record(fn, args, kwargs, label, rule, numbers)
-    except calls.Steered:
-        return _STEERED
-    if before is None:
-        return made
-    if made is None or not calls.agree(before, made):
-        return _STEERED
-    before.admit(numbers)
-    return before
-
-
-def _labelled(out: Any, label: str) -> Any:
-    if label and isinstance(out, Base) and out._view is None:
-        edge = out._track.edge
-        if type(edge) is Edge:
-            edge.label = label
-    return out
 
 
 def _signature(
@@ -171,7 +175,7 @@ def _signature(
                 key.append(a._edge() is not None)
             continue
         kind = type(a)
-        if kind in calls.FLOATS:
+        if kind in bodies.FLOATS:
             key.append(float)
             numbers.append(float(a) if kind is Slot else a)
         elif kind in _VALUES:

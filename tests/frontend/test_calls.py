@@ -12,7 +12,7 @@ import pytest
 import jitgrad as jg
 from jitgrad import nn
 from jitgrad.compiler import snapshot
-from jitgrad.frontend import composing, updates
+from jitgrad.frontend import bodies, composing, updates
 from jitgrad.frontend.calls import CallEdge
 from jitgrad.ir import call as calls
 from jitgrad.ir.node import walk
@@ -179,11 +179,11 @@ def recordings(monkeypatch):
     """The functions recorded for a Call, one item a time."""
     seen = []
 
-    def record(fn, *rest, original=composing.calls.record):
-        seen.append(fn.__name__)
-        return original(fn, *rest)
+    def record(function, *rest, original=bodies.record):
+        seen.append(function.fn.__name__)
+        return original(function, *rest)
 
-    monkeypatch.setattr(composing.calls, "record", record)
+    monkeypatch.setattr(bodies, "record", record)
     return seen
 
 

@@ -18,35 +18,26 @@ FAULTS = {}
 
 
 def fault(fn):
-    """Register a planted fault; what was compiled before it, and under it, is forgotten."""
+    """Register a planted fault; what was recorded before it, and under it, is forgotten."""
 
     @contextmanager
     def planted():
-        flush.forget()
-        build.forget()
+        _forget()
         try:
-            with _calls_apart(), contextmanager(fn)():
+            with contextmanager(fn)():
                 yield
         finally:
-            flush.forget()
-            build.forget()
+            _forget()
 
     FAULTS[fn.__name__.replace("_", " ")] = planted
     return planted
 
 
-@contextmanager
-def _calls_apart():
-    """What composed functions record inside, they record for themselves."""
-    use, own = composing._use, {}
-
-    def apart(known, *rest):
-        if all(known is not mine for mine in own.values()):
-            known = own.setdefault(id(known), {})
-        return use(known, *rest)
-
-    with mock.patch.object(composing, "_use", apart):
-        yield
+def _forget():
+    """What composed functions recorded, what was scheduled, what was built."""
+    composing.forget()
+    flush.forget()
+    build.forget()
 
 
 @fault
