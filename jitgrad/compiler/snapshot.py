@@ -24,7 +24,7 @@ _SLOTS: dict[str, tuple[str, ...]] = {
     "normal": ("shape", "dtype", "seed", "draw"),
     "random_bits": ("shape", "dtype", "seed", "draw"),
     "cast": ("dtype",),
-    "check_index": ("what",),
+    "check_index": ("what", "wrapped"),
 }
 
 

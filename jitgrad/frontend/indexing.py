@@ -270,7 +270,7 @@ def checked_index(index: Any, size: int, what: str, wrap: bool = True) -> Any:
 def _checked(index: Any, size: int, what: str, wrap: bool) -> Any:
     if wrap:
         index = ops.where(ops.lt(index, 0), index + size, index)
-    return ops.RECORDERS["check_index"](index, size, what=what)
+    return ops.RECORDERS["check_index"](index, size, what=what, wrapped=wrap)
 
 
 def _check_mask(mask: Any, shape: tuple[int, ...], axis: int) -> None:

@@ -149,7 +149,7 @@ def one_hot(index: Value, num_classes: int) -> Value:
     if index.dtype is not dt.int64:
         raise RuntimeError(f"one_hot: the index must be int64, not {index.dtype}")
     shape = tuple(index.shape)
-    inside = check_index(index, num_classes, what="one_hot")
+    inside = check_index(index, num_classes, what="one_hot", wrapped=False)
     classes = iota_of((*(1 for _ in shape), num_classes), len(shape), index)
     return cast(eq(reshape(inside, shape=(*shape, 1)), classes), dtype=dt.int64)
 
@@ -170,7 +170,8 @@ def scatter(x: Value, index: Value, src: Value, *, axis: int) -> Value:
         )
     if tuple(src.shape) != part:
         src = slice_(src, starts=(0,) * len(part), steps=(1,) * len(part), sizes=part)
-    flat = check_index(index, shape[axis], what="scatter") * math.prod(shape[axis + 1 :])
+    inside = check_index(index, shape[axis], what="scatter", wrapped=False)
+    flat = inside * math.prod(shape[axis + 1 :])
     for i in range(len(shape)):
         if i != axis:
             flat = flat + iota_of(part, i, index) * math.prod(shape[i + 1 :])

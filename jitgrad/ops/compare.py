@@ -57,8 +57,11 @@ def _(g, out, condition, x, y):
     gradient=None,
     check="index",
 )
-def check_index(index, size, *, what):
-    """`index` unchanged; IndexError naming `what` when it is outside [0, size)."""
+def check_index(index, size, *, what, wrapped):
+    """`index` unchanged; IndexError naming `what` when it is outside [0, size).
+
+    `wrapped` says that `size` was added to negative numbers: the error names what was given.
+    """
 
 
 @elementwise({"bui": "{x} & {y}"}, numpy=np.bitwise_and, gradient=None)

@@ -71,19 +71,20 @@ def sigmoid(x: Array) -> Array:
     return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
 
 
-def check_index(index: Array, size: Array, what: str) -> Array:
+def check_index(index: Array, size: Array, what: str, wrapped: bool) -> Array:
     """`index`, or IndexError when one is outside [0, size)."""
     wrong = (index < 0) | (index >= size)
     if wrong.any():
         i = np.broadcast_to(index, wrong.shape)[wrong].flat[0]
         n = np.broadcast_to(size, wrong.shape)[wrong].flat[0]
-        raise IndexError(f"{what}: index {i} is out of range for size {n}")
+        given = i - n if wrapped and i < 0 else i
+        raise IndexError(f"{what}: index {given} is out of range for size {n}")
     return index
 
 
 def checked(index: Array, size: int, what: str) -> Array:
     """`index` after the range check that library kernels make."""
-    return check_index(index, np.int64(size), what)
+    return check_index(index, np.int64(size), what, wrapped=False)
 
 
 def _lgamma(x: float) -> float:

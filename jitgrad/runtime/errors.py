@@ -36,9 +36,9 @@ def raise_failure(failure: Any, schedule: Schedule, nodes: list[Node]) -> None:
     if name != "check_index":
         limit = f"[0, {looked_up(node)[1]})"
     else:
-        name, size = node.attrs[0], size_of(node)
+        (name, wrapped), size = node.attrs, size_of(node)
         limit = f"[0, {size})"
-        if from_the_end(node) and isinstance(size, int):
+        if wrapped and isinstance(size, int):
             limit = f"[-{size}, {size})"
             value -= size if value < 0 else 0
     text = f"{name}: index {value} is out of range {limit}\n  recorded at {where}\n{REST}"
@@ -92,12 +92,3 @@ def size_of(node: Node) -> Any:
     while limit.op.kind == "movement":
         limit = limit.inputs[0]
     return limit.data if limit.op.name in ("const", "scalar") else "its size"
-
-
-def from_the_end(node: Node) -> bool:
-    """Whether the index of a `check_index` node had its size added where it was negative."""
-    index = node.inputs[0]
-    if index.op.name != "where":
-        return False
-    _, added, plain = index.inputs
-    return added.op.name == "add" and added.inputs[0] is plain

@@ -224,7 +224,10 @@ def test_casts_are_pytorchs():
 def test_check_index_names_what_and_where():
     index = leaf(np.array([0, 5]))
     with pytest.raises(IndexError, match=r"embedding: index 5 is out of range for size 5 .*py:\d+"):
-        value(RECORDERS["check_index"](index, 5, what="embedding"))
+        value(RECORDERS["check_index"](index, 5, what="embedding", wrapped=False))
+    index = leaf(np.array([0, -6 + 5]))
+    with pytest.raises(IndexError, match="index: index -6 is out of range for size 5"):
+        value(RECORDERS["check_index"](index, 5, what="index", wrapped=True))
 
 
 def test_power_refuses_integers_to_negative_numbers():
