@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from jitgrad.frontend import compiling, creation, draws, modes, pending, printing, repeating
+from jitgrad.frontend import (
+    arguments,
+    compiling,
+    creation,
+    draws,
+    modes,
+    pending,
+    printing,
+    repeating,
+)
 from jitgrad.frontend.methods import FUNCTIONS
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.frontend.types import DTYPES, Size, device, finfo, iinfo
@@ -28,9 +37,6 @@ _MODES = [
     "is_inference_mode_enabled", "set_mode", "get_mode", "mode",
 ]  # fmt: skip
 
-strided = "strided"
-contiguous_format = "contiguous_format"
-preserve_format = "preserve_format"
 inf = float("inf")
 nan = float("nan")
 pi = 3.141592653589793
@@ -47,9 +53,10 @@ def _names() -> dict[str, Any]:
         "compile": compiling.compile, "scan": repeating.scan, "Tensor": Tensor, "Size": Size,
         "device": device,
         "finfo": finfo, "iinfo": iinfo,
-        "dtype": dtype, "set_printoptions": printing.set_printoptions, "strided": strided,
-        "contiguous_format": contiguous_format, "preserve_format": preserve_format, "inf": inf,
-        "nan": nan, "pi": pi, "e": e, "newaxis": newaxis,
+        "dtype": dtype, "set_printoptions": printing.set_printoptions, "strided": arguments.strided,
+        "contiguous_format": arguments.contiguous_format,
+        "preserve_format": arguments.preserve_format, "inf": inf, "nan": nan, "pi": pi, "e": e,
+        "newaxis": newaxis,
     }  # fmt: skip
     return out
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jitgrad import ops
+from jitgrad.frontend.arguments import check_options
 from jitgrad.frontend.composing import composed
 from jitgrad.frontend.creation import tensor, zeros
 from jitgrad.frontend.indexing import checked_index
@@ -50,8 +51,7 @@ def cat(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
     >>> cat([jg.tensor([1, 2]), jg.tensor([3])])
     tensor([1, 2, 3])
     """
-    if out is not None:
-        raise NotImplementedError("cat: out")
+    check_options("cat", out=out)
     parts = _joined("cat", tensors)
     solid = parts
     if any(len(x._shape) != 1 for x in parts):  # an empty vector joins anything
@@ -67,8 +67,7 @@ concat = concatenate = cat
 
 def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
     """Tensors of one shape joined along a new axis."""
-    if out is not None:
-        raise NotImplementedError("stack: out")
+    check_options("stack", out=out)
     parts = _joined("stack", tensors)
     first = parts[0]._shape
     for i, x in enumerate(parts):

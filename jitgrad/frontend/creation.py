@@ -6,12 +6,13 @@ Entry: `tensor`, `from_numpy`, `zeros`, `arange`, ... Imports: ir, ops.
 from __future__ import annotations
 
 import math
-from operator import index
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from jitgrad import ops
+from jitgrad.frontend.arguments import factory, shape_of
 from jitgrad.frontend.meta import DEVICE as META
 from jitgrad.frontend.meta import nowhere
 from jitgrad.frontend.operands import forget_dtypes, number
@@ -37,35 +38,6 @@ def set_default_dtype(d: DType) -> None:
         raise TypeError(f"set_default_dtype: only floating dtypes are supported, not {d}")
     apply.set_default_float(d)
     forget_dtypes()
-
-
-def check_dtype(name: str, dtype: Any) -> Any:
-    """TypeError unless `dtype` is one of ours or None."""
-    if dtype is not None and not isinstance(dtype, DType):
-        found = {float: dt.float64, int: dt.int64, bool: dt.bool_}.get(dtype)
-        if found is None:
-            raise TypeError(f"{name}: dtype must be a jitgrad dtype, not {dtype!r}")
-        return found
-    return dtype
-
-
-def shape_of(name: str, sizes: tuple[Any, ...]) -> tuple[int, ...]:
-    """A shape given as numbers or as one sequence."""
-    if len(sizes) == 1 and not isinstance(sizes[0], (int, np.integer)):
-        first = sizes[0]
-        sizes = tuple(first.tolist() if isinstance(first, Tensor) and first.ndim else first)
-    try:
-        shape = tuple(index(n) for n in sizes)
-    except TypeError:
-        raise TypeError(f"{name}: sizes must be integers, not {sizes}") from None
-    if any(n < 0 for n in shape):
-        raise RuntimeError(f"{name}: Trying to create tensor with negative dimension: {shape}")
-    return shape
-
-
-def finish(t: Tensor, requires_grad: bool) -> Tensor:
-    """A new leaf, with gradient if asked for."""
-    return t.requires_grad_() if requires_grad else t
 
 
 # ---- from data
@@ -119,28 +91,20 @@ def _holds_numpy(data: Any) -> bool:
     return isinstance(data, (np.generic, np.ndarray)) and data.dtype == np.float64
 
 
-def tensor(
-    data: Any,
-    *,
-    dtype: DType | None = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    pin_memory: bool = False,
-) -> Tensor:
+@factory("pin_memory")
+def tensor(data: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
     """A new leaf with a copy of `data`.
 
     >>> tensor([[1, 2], [3, 4]])
     tensor([[1, 2],
             [3, 4]])
     """
-    dtype = check_dtype("tensor", dtype)
     if isinstance(data, Tensor):
-        out = data.detach().clone().to(dtype=dtype, device=device)
-        return finish(out.detach(), requires_grad)
+        return data.detach().clone().to(dtype=dtype, device=device).detach()
     values = _array(data, dtype)
     if device_name(device) == META:
-        return elsewhere(values.shape, BY_NUMPY[values.dtype], requires_grad)
-    return finish(wrap(snapshot(values)), requires_grad)
+        return elsewhere(values.shape, BY_NUMPY[values.dtype])
+    return wrap(snapshot(values))
 
 
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
@@ -190,9 +154,9 @@ def legacy(data: tuple[Any, ...], device: Any) -> Tensor:
 # ---- fills
 
 
-def elsewhere(shape: tuple[int, ...], dtype: DType, requires_grad: bool = False) -> Tensor:
+def elsewhere(shape: tuple[int, ...], dtype: DType) -> Tensor:
     """A Tensor on device "meta": of that shape and dtype, without values."""
-    return finish(wrap(nowhere(shape, dtype)), requires_grad)
+    return wrap(nowhere(shape, dtype))
 
 
 def source(node: Node) -> Tensor:
@@ -202,173 +166,93 @@ def source(node: Node) -> Tensor:
     return finished(state, here, node, None, 1)
 
 
-def _filled(
-    shape: tuple[int, ...], value: Any, dtype: DType, device: Any, requires_grad: bool
-) -> Tensor:
-    """One number, broadcast: no memory until it is needed."""
-    state = local.state
-    where = site(state)
-    node = number(value, dtype, state, where)
-    node.device = device_name(device)
-    return finish(source(apply.expand_node(node, shape)), requires_grad)
+def _constant(value: int, shape: tuple[int, ...], dtype: DType, device: Any) -> Tensor:
+    return source(apply.expand_node(apply.const(value, dtype, device_name(device)), shape))
 
 
-def _constant(
-    value: int, shape: tuple[int, ...], dtype: DType, device: Any, requires_grad: bool
-) -> Tensor:
-    node = apply.expand_node(apply.const(value, dtype, device_name(device)), shape)
-    return finish(source(node), requires_grad)
-
-
-def zeros(
-    *size: Any,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    out: Any = None,
-    layout: Any = None,
-    pin_memory: bool = False,
-) -> Tensor:
+@factory("out", "layout", "pin_memory")
+def zeros(*size: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
     """A Tensor of zeros."""
-    _no_out("zeros", out)
-    dtype = check_dtype("zeros", dtype) or apply.default_float()
-    return _constant(0, shape_of("zeros", size), dtype, device, requires_grad)
+    return _constant(0, shape_of("zeros", size), dtype or apply.default_float(), device)
 
 
-def ones(
-    *size: Any,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    out: Any = None,
-    layout: Any = None,
-    pin_memory: bool = False,
-) -> Tensor:
+@factory("out", "layout", "pin_memory")
+def ones(*size: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
     """A Tensor of ones."""
-    _no_out("ones", out)
-    dtype = check_dtype("ones", dtype) or apply.default_float()
-    return _constant(1, shape_of("ones", size), dtype, device, requires_grad)
+    return _constant(1, shape_of("ones", size), dtype or apply.default_float(), device)
 
 
-def empty(
-    *size: Any,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    out: Any = None,
-    layout: Any = None,
-    pin_memory: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
+@factory("out", "layout", "pin_memory", "memory_format")
+def empty(*size: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
     """A Tensor of zeros: uninitialised memory would make results depend on history. On device
     "meta" it is memory that is there, as an input or a parameter is."""
-    _no_out("empty", out)
-    dtype = check_dtype("empty", dtype) or apply.default_float()
+    dtype = dtype or apply.default_float()
     shape = shape_of("empty", size)
     if device_name(device) == META:
-        return elsewhere(shape, dtype, requires_grad)
-    return _constant(0, shape, dtype, device, requires_grad)
+        return elsewhere(shape, dtype)
+    return _constant(0, shape, dtype, device)
 
 
-def full(
-    size: Any,
-    fill_value: Any,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    out: Any = None,
-    layout: Any = None,
-    pin_memory: bool = False,
-) -> Tensor:
-    """A Tensor filled with one number.
+@factory("out", "layout", "pin_memory")
+def full(size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """A Tensor filled with one number: broadcast, it takes no memory until it is needed.
 
     >>> full((2, 2), 7)
     tensor([[7, 7],
             [7, 7]])
     """
-    _no_out("full", out)
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
     if not isinstance(fill_value, (int, float, np.number, np.bool_)):
         raise TypeError(f"full: fill_value must be a number, not {type(fill_value).__name__}")
-    dtype = check_dtype("full", dtype) or dt.number_dtype(fill_value, apply.default_float())
+    dtype = dtype or dt.number_dtype(fill_value, apply.default_float())
     shape = shape_of("full", size if isinstance(size, tuple) else (size,))
-    return _filled(shape, fill_value, dtype, device, requires_grad)
+    state = local.state
+    node = number(fill_value, dtype, state, site(state))
+    node.device = device_name(device)
+    return source(apply.expand_node(node, shape))
 
 
-def _no_out(name: str, out: Any) -> None:
-    if out is not None:
-        raise NotImplementedError(f"{name}: out")
+@factory("layout", "pin_memory")
+def scalar_tensor(s: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """A 0-d Tensor of one number."""
+    return full((), s, dtype=dtype or apply.default_float(), device=device)
 
 
-def like(name: str, make: Any) -> Any:
-    """The function `name` that calls `make` with the shape and dtype of a Tensor."""
+def like(make: Any) -> Any:
+    """The function beside `make` that takes shape, dtype and device of a Tensor."""
 
     def function(
-        input: Tensor,
-        *,
-        dtype: Any = None,
-        device: Any = None,
-        requires_grad: bool = False,
-        memory_format: Any = None,
-        layout: Any = None,
+        input: Tensor, *args: Any, dtype: DType | None = None, device: Any = None, **given: Any
     ) -> Tensor:
-        return make(
-            input._shape,
-            dtype=dtype or input._dtype,
-            device=device or input.device,
-            requires_grad=requires_grad,
-        )
+        dtype, device = dtype or input._dtype, device or input.device
+        return make(input._shape, *args, dtype=dtype, device=device, **given)
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"`{name[:-5]}` with the shape and dtype of `input`."
-    return function
+    function.__name__ = function.__qualname__ = f"{make.__name__}_like"
+    function.__doc__ = f"`{make.__name__}` with the shape and dtype of `input`."
+    return factory("layout", "pin_memory", "memory_format")(function)
 
 
-zeros_like = like("zeros_like", zeros)
-ones_like = like("ones_like", ones)
-empty_like = like("empty_like", empty)
-
-
-def full_like(
-    input: Tensor,
-    fill_value: Any,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    memory_format: Any = None,
-) -> Tensor:
-    """`full` with the shape and dtype of `input`."""
-    return full(
-        input._shape,
-        fill_value,
-        dtype=dtype or input._dtype,
-        device=device or input.device,
-        requires_grad=requires_grad,
-    )
+zeros_like, ones_like, empty_like, full_like = map(like, (zeros, ones, empty, full))
 
 
 # ---- counters
 
 
+@factory("out", "layout", "pin_memory")
 def arange(
     *bounds: Any,
     start: Any = None,
     end: Any = None,
     step: Any = 1,
-    dtype: Any = None,
+    dtype: DType | None = None,
     device: Any = None,
-    requires_grad: bool = False,
-    out: Any = None,
 ) -> Tensor:
     """Numbers from `start` to before `end`.
 
     >>> arange(5)
     tensor([0, 1, 2, 3, 4])
     """
-    _no_out("arange", out)
     given = [b.item() if isinstance(b, (Base, np.generic)) else b for b in bounds]
     if len(given) == 1 and end is None:
         end = given[0]
@@ -377,7 +261,6 @@ def arange(
         end = given[1] if len(given) > 1 else end
         step = given[2] if len(given) > 2 else step
     start = 0 if start is None else start
-    dtype = check_dtype("arange", dtype)
     if dtype is None:
         real = any(isinstance(v, float) for v in (start, end, step))
         dtype = apply.default_float() if real else dt.int64
@@ -386,73 +269,53 @@ def arange(
     n = math.ceil((end - start) / step)
     if n < 0:
         raise RuntimeError("arange: upper bound and lower bound inconsistent with step sign")
-    on = device_name(device)
     if dtype is dt.int64 and start == 0 and step == 1:  # a counter that fuses with its readers
-        return finish(wrap(apply.make_source("iota", on, shape=(n,), axis=0)), requires_grad)
-    if on == META:
-        return elsewhere((n,), dtype, requires_grad)
+        return wrap(apply.make_source("iota", device_name(device), shape=(n,), axis=0))
     kind = dt.float64 if dtype.kind == "f" else dt.int64
-    values = start + step * np.arange(n, dtype=kind.np)
-    return finish(wrap(owned(values.astype(dtype.np))), requires_grad)
+    return _counted(n, dtype, device, lambda: start + step * np.arange(n, dtype=kind.np))
 
 
+@factory("out", "layout", "pin_memory")
 def linspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    out: Any = None,
+    start: Any, end: Any, steps: int, *, dtype: DType | None = None, device: Any = None
 ) -> Tensor:
     """`steps` numbers from `start` to `end`, both included."""
-    _no_out("linspace", out)
-    dtype = check_dtype("linspace", dtype) or apply.default_float()
     if steps < 0:
         raise RuntimeError("linspace: number of steps must be non-negative")
-    if device_name(device) == META:
-        return elsewhere((int(steps),), dtype, requires_grad)
-    values = np.linspace(float(start), float(end), int(steps)).astype(dtype.np)
-    return finish(wrap(owned(values)), requires_grad)
+    bounds = float(start), float(end), int(steps)
+    dtype = dtype or apply.default_float()
+    return _counted(bounds[2], dtype, device, lambda: np.linspace(*bounds))
 
 
+@factory("out", "layout", "pin_memory")
 def logspace(
     start: Any,
     end: Any,
     steps: int,
     base: float = 10.0,
     *,
-    dtype: Any = None,
+    dtype: DType | None = None,
     device: Any = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """`base` raised to `steps` exponents from `start` to `end`."""
-    dtype = check_dtype("logspace", dtype) or apply.default_float()
+    if steps < 0:
+        raise RuntimeError("logspace: number of steps must be non-negative")
+    bounds = float(start), float(end), int(steps)
+    dtype = dtype or apply.default_float()
+    return _counted(bounds[2], dtype, device, lambda: np.logspace(*bounds, base=base))
+
+
+def _counted(n: int, dtype: DType, device: Any, values: Callable[[], np.ndarray]) -> Tensor:
+    """`n` numbers that NumPy counts, where there are values."""
     if device_name(device) == META:
-        return elsewhere((int(steps),), dtype, requires_grad)
-    values = np.logspace(float(start), float(end), int(steps), base=base).astype(dtype.np)
-    return finish(wrap(owned(values)), requires_grad)
+        return elsewhere((n,), dtype)
+    return wrap(owned(values().astype(dtype.np)))
 
 
-def eye(
-    n: int,
-    m: int | None = None,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    out: Any = None,
-) -> Tensor:
+@factory("out", "layout", "pin_memory")
+def eye(n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None) -> Tensor:
     """Ones on the diagonal, zeros elsewhere."""
-    _no_out("eye", out)
-    dtype = check_dtype("eye", dtype) or apply.default_float()
     shape = (n, n if m is None else m)
     on = device_name(device)
     rows, columns = (wrap(apply.make_source("iota", on, shape=shape, axis=i)) for i in (0, 1))
-    return finish(cast(ops.eq(rows, columns), dtype), requires_grad)
-
-
-def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """A 0-d Tensor of one number."""
-    return full((), s, dtype=dtype or apply.default_float(), device=device)
+    return cast(ops.eq(rows, columns), dtype or apply.default_float())

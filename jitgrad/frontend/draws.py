@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from jitgrad import ops
+from jitgrad.frontend.arguments import factory, shape_of
 from jitgrad.frontend.composing import composed
-from jitgrad.frontend.creation import check_dtype, finish, like, shape_of, source, tensor
+from jitgrad.frontend.creation import like, source, tensor
 from jitgrad.frontend.hostscalar import refuse
 from jitgrad.frontend.inplace import copy_
 from jitgrad.frontend.meta import DEVICE as META
@@ -118,52 +119,41 @@ def draw(
     return source(node)
 
 
-def _floating(name: str, dtype: Any) -> DType:
-    dtype = check_dtype(name, dtype) or apply.default_float()
+def _floating(name: str, dtype: DType | None) -> DType:
+    dtype = dtype or apply.default_float()
     if dtype.kind != "f":
         raise NotImplementedError(f"{name}: not implemented for {dtype}")
     return dtype
 
 
+@factory("out", "layout", "pin_memory")
 def rand(
-    *size: Any,
-    generator: Any = None,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
+    *size: Any, generator: Any = None, dtype: DType | None = None, device: Any = None
 ) -> Tensor:
     """Uniform numbers in [0, 1)."""
-    kind = _floating("rand", dtype)
-    out = draw("uniform", shape_of("rand", size), kind, generator, device)
-    return finish(out, requires_grad)
+    return draw("uniform", shape_of("rand", size), _floating("rand", dtype), generator, device)
 
 
+@factory("out", "layout", "pin_memory")
 def randn(
-    *size: Any,
-    generator: Any = None,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
+    *size: Any, generator: Any = None, dtype: DType | None = None, device: Any = None
 ) -> Tensor:
     """Standard normal numbers."""
-    kind = _floating("randn", dtype)
-    out = draw("normal", shape_of("randn", size), kind, generator, device)
-    return finish(out, requires_grad)
+    return draw("normal", shape_of("randn", size), _floating("randn", dtype), generator, device)
 
 
-rand_like = like("rand_like", rand)
-randn_like = like("randn_like", randn)
+rand_like, randn_like = like(rand), like(randn)
 
 
+@factory("out", "layout", "pin_memory")
 def randint(
     *args: Any,
     low: Any = None,
     high: Any = None,
     size: Any = None,
     generator: Any = None,
-    dtype: Any = None,
+    dtype: DType | None = None,
     device: Any = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """Integers in [low, high): `randint(high, size)` or `randint(low, high, size)`."""
     given = list(args)
@@ -177,23 +167,18 @@ def randint(
     high = int(high)
     if low >= high:
         raise RuntimeError(f"randint: expects low < high, but found low = {low} >= high = {high}")
-    dtype = check_dtype("randint", dtype) or dt.int64
     bits = draw("random_bits", shape_of("randint", (size,)), dt.int64, generator, device)
-    return finish(cast(ops.remainder(bits, high - low) + low, dtype), requires_grad)
+    return cast(ops.remainder(bits, high - low) + low, dtype or dt.int64)
 
 
+@factory("out", "layout", "pin_memory")
 def randperm(
-    n: int,
-    *,
-    generator: Any = None,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
+    n: int, *, generator: Any = None, dtype: DType | None = None, device: Any = None
 ) -> Tensor:
     """The numbers 0 to n - 1 in random order."""
     bits = draw("random_bits", (int(n),), dt.int64, generator, device)
     order = ops.RECORDERS["argsort"](bits, axis=0, descending=False)
-    return finish(cast(order, check_dtype("randperm", dtype) or dt.int64), requires_grad)
+    return cast(order, dtype or dt.int64)
 
 
 def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None) -> Tensor:
@@ -204,15 +189,15 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None) -> Tensor:
     return cast(ops.lt(drawn, chance), input._dtype)
 
 
+@factory("out", "layout", "pin_memory")
 def normal(
     mean: Any = 0.0,
     std: Any = 1.0,
     size: Any = None,
     *,
     generator: Any = None,
-    dtype: Any = None,
+    dtype: DType | None = None,
     device: Any = None,
-    requires_grad: bool = False,
 ) -> Tensor:
     """Normal numbers with the given means and standard deviations."""
     _check_std("normal", std)
@@ -224,8 +209,8 @@ def normal(
             raise TypeError("normal: size must be given when mean and std are numbers")
         shape = apply.broadcast_shapes("normal", *[x._shape for x in given])
     device = given[0].device if device is None and given else device
-    out = draw("normal", shape, _floating("normal", dtype), generator, device) * std + mean
-    return finish(out.detach(), requires_grad)
+    z = draw("normal", shape, _floating("normal", dtype), generator, device)
+    return (z * std + mean).detach()
 
 
 def multinomial(

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from jitgrad.frontend.arguments import check_options
 from jitgrad.frontend.operands import number
 from jitgrad.frontend.record import Base, assign, cast, check_writable, wrap
 from jitgrad.frontend.shaping import expand, reshape
@@ -95,6 +96,7 @@ def reviewed(name: str, fn: Callable[..., Any]) -> Callable[..., Any]:
 
 def resize_(self: Any, *sizes: Any, memory_format: Any = None) -> Any:
     """Another shape with as many elements, in place."""
+    check_options("resize_", memory_format=memory_format)
     shape = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
     if math.prod(shape) != self.numel():
         raise NotImplementedError(f"resize_: another number of elements ({self._shape} to {shape})")

@@ -11,8 +11,8 @@ from collections import namedtuple
 from typing import Any
 
 from jitgrad import ops
+from jitgrad.frontend.arguments import check_dtype
 from jitgrad.frontend.composing import composed
-from jitgrad.frontend.creation import check_dtype
 from jitgrad.frontend.record import cast, general, label
 from jitgrad.frontend.shaping import axes_of, axis_of, reshape
 from jitgrad.ir.op import OPS

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from jitgrad.frontend.arguments import check_options
 from jitgrad.frontend.record import Base, general, label, view, wrap
 from jitgrad.frontend.state import local, site
 from jitgrad.frontend.tape import passing
@@ -356,11 +357,13 @@ def diagonal(self: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
 
 def contiguous(self: Any, memory_format: Any = None) -> Any:
     """Itself when the elements lie in row-major order, else a copy that does."""
-    return self if self.is_contiguous() else clone(self)
+    return self if self.is_contiguous(memory_format) else clone(self)
 
 
 def clone(self: Any, *, memory_format: Any = None) -> Any:
     """A copy with its own storage; gradients flow through it."""
+    if memory_format is not None:
+        check_options("clone", memory_format=memory_format)
     state = local.state
     node, edge = self._pair(state)  # Nodes never change: until one side is written, both share it
     if edge is None or not state.grad:

@@ -13,6 +13,7 @@ from weakref import ref
 
 from jitgrad.frontend import gradients
 from jitgrad.frontend import record as recording
+from jitgrad.frontend.arguments import check_options, strided
 from jitgrad.frontend.host import Host
 from jitgrad.frontend.record import make, wrap
 from jitgrad.frontend.state import local, rebound
@@ -133,6 +134,8 @@ class Tensor(Host):
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
         """Whether the elements lie in row-major order without gaps."""
+        if memory_format is not None:
+            check_options("is_contiguous", memory_format=memory_format)
         if self._view is None and self._storage.node is not None:
             return True
         want = contiguous_strides(self._shape)
@@ -163,7 +166,7 @@ class Tensor(Host):
     is_quantized = False
     is_mps = False
     is_nested = False
-    layout = "strided"
+    layout = strided
 
     @property
     def _version(self) -> int:

@@ -22,7 +22,7 @@ __all__ = [
     "heaviside", "hypot", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf",
     "isreal", "ldexp", "lerp", "logaddexp", "logaddexp2", "logical_and", "logical_not",
     "logical_or", "logical_xor", "logit", "logsigmoid", "nan_to_num", "positive", "power",
-    "rad2deg", "reciprocal", "relu", "round_to", "rsub", "signbit", "sinc", "softplus", "square",
+    "rad2deg", "reciprocal", "relu", "round_to", "signbit", "sinc", "softplus", "square",
     "xlogy",
 ]  # fmt: skip
 
@@ -51,11 +51,6 @@ def positive(x: Value) -> Value:
     if x.dtype is dt.bool_:
         raise RuntimeError("positive: not defined for bool")
     return x
-
-
-def rsub(x: Value, y: Value, alpha: float = 1) -> Value:
-    """y - alpha * x."""
-    return y - x if alpha == 1 else y - alpha * x
 
 
 def square(x: Value) -> Value:

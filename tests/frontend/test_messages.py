@@ -44,6 +44,29 @@ NO_VALUES = {
 }
 
 
+NOT_HERE = {
+    "zeros: layout": lambda: torch.zeros(2, layout="sparse_coo"),
+    "empty: memory_format": lambda: torch.empty(2, 3, memory_format="channels_last"),
+    "full_like: memory_format": lambda: torch.full_like(torch.ones(2), 1, memory_format=1),
+    "tensor: pin_memory": lambda: torch.tensor([1.0], pin_memory=True),
+    "rand: pin_memory": lambda: torch.rand(2, pin_memory=True),
+    "randn_like: pin_memory": lambda: torch.randn_like(torch.ones(2), pin_memory=True),
+    "arange: out": lambda: torch.arange(3, out=torch.ones(3)),
+    "exp: out": lambda: torch.exp(torch.ones(3), out=torch.ones(3)),
+    "ones: pin_memory": lambda: torch.ones(1).new_ones(2, pin_memory=True),
+    "to: memory_format": lambda: torch.ones(2).to(memory_format="channels_last"),
+    "float: memory_format": lambda: torch.ones(2).float(memory_format="channels_last"),
+    "clone: memory_format": lambda: torch.ones(2).clone(memory_format="channels_last"),
+    "is_contiguous: memory_format": lambda: torch.ones(2).contiguous(memory_format="x"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_HERE)
+def test_what_asks_for_another_memory_is_refused_by_name(name):
+    with pytest.raises(NotImplementedError, match=f"{name} can only be"):
+        NOT_HERE[name]()
+
+
 @pytest.mark.parametrize("name", NO_VALUES)
 def test_arguments_are_refused_when_they_are_given(name):
     run, kind, text = NO_VALUES[name]

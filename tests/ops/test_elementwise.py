@@ -61,7 +61,7 @@ COMPOSED = {
     "isposinf": 1, "isneginf": 1, "isreal": 1, "signbit": 1, "logical_not": 1, "logical_and": 2,
     "logical_or": 2, "logical_xor": 2, "nan_to_num": 1, "heaviside": 2, "xlogy": 2, "ldexp": 2,
     "logaddexp2": 2, "float_power": 2, "clamp": 3, "logit": 1, "positive": 1, "isclose": 2,
-    "addcmul": 3, "addcdiv": 3, "lerp": 3, "rsub": 2, "logaddexp": 2, "hypot": 2,
+    "addcmul": 3, "addcdiv": 3, "lerp": 3, "logaddexp": 2, "hypot": 2,
 }  # fmt: skip
 FLOATS_ONLY = {
     "lerp",
