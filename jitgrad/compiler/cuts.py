@@ -1,4 +1,4 @@
-"""Long column loops of a row kernel, cut around the functions that take long.
+"""Long loops over columns or elements, cut around the functions that take long.
 
 A processor looks ahead some hundred instructions. In a loop of that length each element waits for
 the polynomial of tanh, say, alone; in a loop of its own the polynomials of many elements overlap.
@@ -13,7 +13,7 @@ from jitgrad.compiler.source import CALL, Writer
 from jitgrad.compiler.values import Value
 from jitgrad.ir.op import OPS
 
-REST = 16  # other operations in a loop from which on a function is cut out of it
+REST = 12  # other operations in a loop from which on a function is cut out of it
 ARGUMENT = 5  # operations of an argument from which on it gets a loop too
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 
 from jitgrad.compiler import columns, partials, products, routines, rows
+from jitgrad.compiler.cuts import cut
 from jitgrad.compiler.groups import Group
 from jitgrad.compiler.kernel import Kernel, Spec
 from jitgrad.compiler.loops import indent
@@ -108,15 +109,22 @@ def _scalar(w: Writer) -> tuple[list[str], Spec, Spec]:
 
 
 def _flat(w: Writer) -> tuple[list[str], Spec, Spec]:
-    """One merged axis: the range is over elements."""
-    w.loop = []
+    """One merged axis: the range is over elements; run by run where it takes several loops."""
     w.filled = Filled("base", "end", "j - base", RUN)
-    for v in w.stored:
-        w.store(v, w.group.place[v])
-    body = ["for j in range(lo, hi):", *indent(w.loop)]
-    if w.draws:
-        run = [f"end = min(base + {RUN}, hi)", *w.row, "for j in range(base, end):"]
-        body = [f"for base in range(lo, hi, {RUN}):", *indent([*run, *indent(w.loop)])]
+    if all(v.store is None for v in w.group.values):  # stores into one buffer keep their order
+        cut(w)
+    bodies: list[list[str]] = []
+
+    def loop(w: Writer, body: list[str]) -> list[str]:
+        bodies.append(body)
+        return ["for j in range(base, end):", *indent(body)]
+
+    rows.stages(w, rows.reduce_row, loop)
+    if len(bodies) == 1 and not w.draws:
+        body = ["for j in range(lo, hi):", *indent(bodies[0])]
+    else:
+        run = [f"end = min(base + {RUN}, hi)", *w.row]
+        body = [f"for base in range(lo, hi, {RUN}):", *indent(run)]
     return body, ("size", w.nest.classes(w.nest.axes)), ("size", ())
 
 

@@ -65,7 +65,7 @@ class Saves:
             return
         terms = w.nest.address(a, at)
         levels = {term.level for term in terms.parts}
-        if levels == {"row", "col"} or (levels == {"col"} and not w.nest.rows):
+        if levels == {"row", "col"} or (levels == {"col"} and w.nest.one_row):
             self.stages.setdefault(("load", a.key(), terms.key), set()).add(t)
 
     def dear(self, v: Value) -> bool:

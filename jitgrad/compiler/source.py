@@ -21,7 +21,7 @@ from jitgrad.ir.dtype import DType
 from jitgrad.ir.op import OPS
 
 CHUNK = 4096  # elements of a reduction chunk, as in kernels/reduce.py
-RUN = 256  # elements of a draw that a flat kernel fills at once
+RUN = 512  # elements that a flat kernel of several loops or with draws takes at once
 PAD = 192  # bytes between rows of scratch: rows 4 kB apart share their places in the cache
 DEEP = 32  # values of an expression after which the rest of it is written first
 TAB = "    "
@@ -228,10 +228,10 @@ class Writer:
             return None
         return self.kept.get(("load", access.key(), self.nest.address(access, at).key)) or None
 
-    def scratch_row(self, stem: str, dtype: str, fixed: int = 0) -> str:
-        """Scratch for one value per column, or for `fixed` values."""
-        if fixed:
-            return self.scratch_run(f"{stem}_row", dtype, fixed)
+    def scratch_row(self, stem: str, dtype: str) -> str:
+        """Scratch for one value per column, or for a run's."""
+        if self.filled is not None and self.filled.size:
+            return self.scratch_run(f"{stem}_row", dtype, self.filled.size)
         classes = self.nest.classes(self.nest.cols)
         size = BYTES[dtype]
         length = f"({self.size(classes)} * {size} + 63) // 64 * 64 + {PAD}"
@@ -358,11 +358,11 @@ class Writer:
         in_order = at == tuple(range(len(self.group.domain))) and not self.nest.picking
         if self.filled is not None and in_order and v.op in ("uniform", "normal"):
             if v not in self.draws:
-                run = self.draws[v] = self.scratch_row(v.op, v.dtype.suffix, self.filled.size)
+                run = self.draws[v] = self.scratch_row(v.op, v.dtype.suffix)
                 fn = self.function(f"fill_{v.op}_{v.dtype.suffix}")
                 first, last = self.filled.first, self.filled.last
                 self.row.append(f"{fn}({run}, {first}, {last}, {seed}, {draw})")
-            return f"{self.draws[v]}[{self.filled.index or self.column()}]"
+            return self.kept_element(self.draws[v])
         index, _ = self.index(_stem(v), None, self.nest.contiguous(v, at))
         name = "randbits" if v.op == "random_bits" else v.op
         return f"{self.function(f'{name}_{v.dtype.suffix}')}({seed}, {draw}, {index})"
@@ -438,6 +438,8 @@ class Writer:
 
     def column(self) -> str:
         """Index of the current column inside a row's scratch."""
+        if self.filled is not None and self.filled.index:
+            return self.filled.index
         text = ""
         for axis in self.nest.cols:
             name = self.nest.variables[axis]
