@@ -1,5 +1,6 @@
 """What only a thread of a CUDA block can do, as Python twins for the CUDA simulator.
 
+Index arithmetic: `strides`, `over`.
 Registers and wide accesses: `private_<s>(n)`, `count_of`, `aligned`, `load_vector`, `store_vector`.
 Other threads: `shuffle_xor`, `slots_like`, `index_slots`, `block_slots`. Memory: `dynamic_shared`,
 `present`, `pointer_<s>`, `claim`. `device_cuda` defines the same names for compiled code. What has
@@ -11,6 +12,19 @@ from numba import cuda
 
 THREADS = 1024  # at most in a block
 WARP = 32
+
+# ---- index arithmetic
+
+
+def strides(start, stop, step):
+    """A loop from `start` to before `stop`; the step is positive."""
+    return range(start, stop, step)
+
+
+def over(a, n):
+    """a // n, for a that is not negative and n that is positive."""
+    return a // n
+
 
 # ---- registers and wide accesses
 

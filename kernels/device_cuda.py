@@ -1,7 +1,8 @@
 """What only a thread of a CUDA block can do, as LLVM for NVVM.
 
 Entry functions: the names of `device`, which documents them; they take its place when a kernel is
-compiled. May import: llvmlite, Numba, `numba.cuda`, `device`, `intrinsics_cuda`.
+compiled. May import: llvmlite, Numba, `numba.cuda`, `device`, `index_cuda`,
+`intrinsics_cuda`.
 """
 
 from llvmlite import ir
@@ -11,10 +12,11 @@ from numba.cuda.datamodel import models, register_default
 from numba.cuda.extending import intrinsic
 
 from .device import WARP
+from .index_cuda import over, strides  # noqa: F401
 from .intrinsics_cuda import call_nvvm
 
 _I8, _I16, _I32, _I64 = (ir.IntType(n) for n in (8, 16, 32, 64))
-_SHARED = 3  # NVVM's address space
+_GLOBAL, _SHARED = 1, 3  # NVVM's address spaces
 _WHOLE_WARP, _LAST_LANE = ir.Constant(_I32, 0xFFFFFFFF), ir.Constant(_I32, WARP - 1)
 _BLOCK = 256  # threads, where `block_slots` is used
 
@@ -240,7 +242,9 @@ def _pointer(dtype):
     @intrinsic
     def operation(context, word):
         def generate(ctx, builder, sig, args):
-            return builder.inttoptr(args[0], ctx.get_data_type(dtype).as_pointer())
+            element = ctx.get_data_type(dtype)
+            pointer = builder.inttoptr(args[0], element.as_pointer(_GLOBAL))
+            return builder.addrspacecast(pointer, element.as_pointer(), "generic")
 
         return types.CPointer(dtype)(types.int64), generate
 

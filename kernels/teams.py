@@ -17,9 +17,11 @@ from .device import (
     claim,
     dynamic_shared,
     index_slots,
+    over,
     present,
     shuffle_xor,
     slots_like,
+    strides,
 )
 from .intrinsics import at, highest_of, like, lowest_of, maximum, minimum, one_of, zero_of
 
@@ -35,10 +37,10 @@ def report(error, check, value):
 
 def team_memory(scratch, per_team, team):
     """The bytes of this thread's team: shared memory where `scratch` is null."""
-    slot = cuda.threadIdx.x // team
+    slot = over(cuda.threadIdx.x, team)
     if present(scratch):
         block = cuda.blockIdx.y * cuda.gridDim.x + cuda.blockIdx.x
-        return at(scratch, (block * (cuda.blockDim.x // team) + slot) * per_team)
+        return at(scratch, (block * over(cuda.blockDim.x, team) + slot) * per_team)
     return at(dynamic_shared(), slot * per_team)
 
 
@@ -100,7 +102,7 @@ def _lines(x, width, merge):
             slots[me] = merge(like(slots[me], x), like(slots[me + step], x))
         cuda.syncthreads()
         step = step // 2
-    total = like(slots[me % width], x)
+    total = like(slots[me & (width - 1)], x)
     cuda.syncthreads()
     return total
 
@@ -196,7 +198,7 @@ def _team_argmin(best, place, team):
 
 
 def _block(p, n, x, merge):
-    for i in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+    for i in strides(cuda.threadIdx.x, n, cuda.blockDim.x):
         x = merge(x, like(p[i], x))
     return _team(x, cuda.blockDim.x, merge)
 
@@ -227,14 +229,14 @@ def _block_min(p, n):
 
 def _block_any(p, n):
     x = _NO
-    for i in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+    for i in strides(cuda.threadIdx.x, n, cuda.blockDim.x):
         x = np.int32(x | np.int32(p[i] != 0))
     return _team_any(x, cuda.blockDim.x)
 
 
 def _block_all(p, n):
     x = _YES
-    for i in range(cuda.threadIdx.x, n, cuda.blockDim.x):
+    for i in strides(cuda.threadIdx.x, n, cuda.blockDim.x):
         x = np.int32(x & np.int32(p[i] != 0))
     return _team_all(x, cuda.blockDim.x)
 

@@ -131,7 +131,7 @@ def split_column(w: Writer) -> list[str]:
     for k in range(len(cols) - 1, 0, -1):
         n = w.size(w.nest.classes([cols[k]]))
         name = w.nest.variables[cols[k]]
-        out += [f"p{k} = {flat} // {n}", f"{name} = {flat} - p{k} * {n}"]
+        out += [f"p{k} = {w.quotient(flat, n)}", f"{name} = {flat} - p{k} * {n}"]
         flat = f"p{k}"
     if len(cols) > 1:
         out.append(f"{w.nest.variables[cols[0]]} = {flat}")

@@ -22,7 +22,7 @@ def decompose(w: Writer, flat: str) -> list[str]:
     for k in range(len(rows) - 1, 0, -1):
         n = w.size(w.nest.classes([rows[k]]))
         name, rest = w.nest.variables[rows[k]], f"q{k}"
-        out += [f"{rest} = {flat} // {n}", f"{name} = {flat} - {rest} * {n}"]
+        out += [f"{rest} = {w.quotient(flat, n)}", f"{name} = {flat} - {rest} * {n}"]
         flat = rest
     out.append(f"{w.nest.variables[rows[0]]} = {flat}")
     return out

@@ -17,8 +17,9 @@ _MODULES = (
 
 # Functions for a CUDA device by what their names start with: their modules need Numba to import.
 _DEVICE = {
-    "private": "device", "pointer": "device", "fetch": "wide", "spill": "wide", "team": "teams",
-    "block": "teams", "lines": "teams", "leads": "teams", "report": "teams",
+    "private": "device", "pointer": "device", "strides": "device", "over": "device",
+    "fetch": "wide", "spill": "wide", "team": "teams", "block": "teams", "lines": "teams",
+    "leads": "teams", "report": "teams",
 }  # fmt: skip
 
 NUMPY = {

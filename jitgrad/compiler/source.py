@@ -110,6 +110,10 @@ class Writer:
             return "1"
         return self.param(("size", classes), "n", "i64", ("size", classes))
 
+    def quotient(self, a: str, n: str) -> str:
+        """a // n of numbers that count elements: none is negative."""
+        return f"{a} // {n}"
+
     def stride(self, access: Access, axis: int, stem: str) -> str:
         key = ("stride", access.key(), axis)
         return self.param(key, f"{stem}_s{axis}_", "i64", ("stride", access, axis))

@@ -1,4 +1,5 @@
-"""CUDA kernel source to machine code, without a GPU or a driver: `lower`, then `ptx`, then `cubin`.
+"""CUDA kernel source to machine code, without a GPU or a driver: `lower`, then `ptx`, then
+`machine`.
 
 The one module behind which a compiler package stands: `numba-cuda` types and lowers, NVVM makes
 PTX, nvJitLink machine code. Nothing is contracted: a fused multiply-add is one that the source
@@ -9,8 +10,9 @@ when it compiles.
 from __future__ import annotations
 
 import functools
+import re
 from importlib import metadata
-from typing import Any
+from typing import Any, NamedTuple
 
 from .cuda_library import Function, Library
 
@@ -54,12 +56,35 @@ def ptx(lowered: Any, cc: Capability) -> str:
     return lowered.get_asm_str(cc=cc)
 
 
-def cubin(text: str, cc: Capability) -> bytes:
-    """Machine code of PTX."""
+class Machine(NamedTuple):
+    """Machine code of one kernel.
+
+    Attributes:
+        cubin: the code, an ELF file.
+        registers: of a thread.
+        memory: bytes of a thread's own that did not become registers: its stack, and what was
+            written there for want of registers.
+    """
+
+    cubin: bytes
+    registers: int
+    memory: int
+
+
+_USE = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores")
+_REGISTERS = re.compile(r"Used (\d+) registers")
+
+
+def machine(text: str, cc: Capability) -> Machine:
+    """Machine code of PTX with one kernel."""
     from cuda.core import Linker, LinkerOptions, ObjectCode
 
-    options = LinkerOptions(arch=f"sm_{cc[0]}{cc[1]}")
-    return Linker(ObjectCode.from_ptx(text.encode()), options=options).link("cubin").code
+    options = LinkerOptions(arch=f"sm_{cc[0]}{cc[1]}", verbose=True)
+    linker = Linker(ObjectCode.from_ptx(text.encode()), options=options)
+    code = linker.link("cubin").code
+    log = linker.get_info_log()
+    memory = sum(int(n) for found in _USE.findall(log) for n in found)
+    return Machine(code, int(_REGISTERS.findall(log)[0]), memory)
 
 
 def _types(params: Any) -> tuple[Any, ...]:

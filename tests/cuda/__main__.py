@@ -16,14 +16,24 @@ from tests.cuda.programs import FAILING, PROGRAMS
 from tests.cuda.texts import GOLDEN, TEXTS
 
 ASSERTS = {
-    "golden": "the source, byte for byte",
-    "simulated": "values equal the CPU's (integers and uniforms bit for bit, the rest within "
-    "1e-5 in float32, 1e-13 in float64); one block and three give the same bits; all threads of a "
-    "block meet at its barriers, of a warp at its shuffles; nothing outside a buffer is read or "
-    "written; indices out of range raise the CPU's error",
-    "compiled": "PTX and cubin for sm_80 and sm_90; no float64 instruction in float32 kernels, no "
-    "fused multiply-add but explicit ones, 128-bit accesses, shuffles and barriers where threads "
-    "reduce, a thread's own arrays in registers",
+    "golden": ["the source, byte for byte"],
+    "simulated": [
+        "values equal the CPU's: integers and uniforms bit for bit, float32 within 1e-5, float64 "
+        "within 1e-13",
+        "one block and three give the same bits; blocks are two warps, so teams of one and of two",
+        "all threads of a block meet at its barriers, all of a warp at its shuffles",
+        "nothing outside a buffer is read or written, no memory read that was not written",
+        "indices out of range raise the CPU's error",
+    ],
+    "compiled": [
+        "PTX and cubin for sm_80 and sm_90",
+        "no float64 instruction in float32 kernels (but sin, cos, tan, pow: see kernels/math)",
+        "no fused multiply-add but explicit ones, nothing that ptxas may contract",
+        "every access of 16 bytes in the source is one 128-bit access; global memory is known so",
+        "a thread's own arrays are registers: no local memory, no stack, no spills; no calls",
+        "every loop strides over the grid; 64-bit divisions have a 32-bit way beside them",
+        "shuffles and barriers where threads reduce",
+    ],
 }
 
 
@@ -65,19 +75,20 @@ def main():
     """Run the tiers; names of programs restrict the last two."""
     names = [name for name in sys.argv[1:] if name in {**PROGRAMS, **FAILING, **TEXTS}]
     wrong = False
-    print(f"{'tier':<10} {'programs':>8} {'kernels':>8} {'seconds':>8}  asserts")
     for tier in (golden, simulated, compiled):
         missing = cuda_compile.missing()
         if tier is compiled and missing:
-            print(f"{tier.__name__:<10} {'skipped: not installed: ' + missing}")
+            print(f"{tier.__name__}: skipped, not installed: {missing}")
             continue
         begin = time.perf_counter()
         programs, kernels, problems = tier(names)
         seconds = time.perf_counter() - begin
-        said = ASSERTS[tier.__name__]
-        print(f"{tier.__name__:<10} {programs:>8} {kernels:>8} {seconds:>8.1f}  {said}", flush=True)
+        print(f"{tier.__name__}: {kernels} kernels of {programs} programs in {seconds:.1f} s")
+        for text in ASSERTS[tier.__name__]:
+            print(f"  {text}")
         for problem in problems:
             print(f"  WRONG {problem}")
+        sys.stdout.flush()
         wrong |= bool(problems)
     return int(wrong)
 

@@ -7,7 +7,7 @@ wait, so that what a missing barrier leaves to chance comes out one way and the 
 - a barrier that some threads of the block have left behind or never reach is an error, and so is a
   shuffle that not all threads of a warp take part in;
 - shuffles are there (`shuffle_xor`), among the threads of a warp alone, as on the device;
-- shared memory holds no zeros when a block begins, and nothing of the block before.
+- shared memory holds no zeros when a block begins, and nothing of the block before (`spoiled`).
 
 Entry: `install`, before a kernel is launched.
 """
@@ -163,16 +163,16 @@ class Shared(kernelapi.FakeCUDAShared):
         place = frame.f_code, frame.f_lineno
         found = self._allocations.get(place)
         if found is None:
-            found = self._allocations[place] = _spoiled(np.empty(shape, dtype))
+            found = self._allocations[place] = spoiled(np.empty(shape, dtype))
         return found
 
     def renew(self):
         """Forget what an earlier block wrote."""
         for array in (self._dynshared, *self._allocations.values()):
-            _spoiled(array)
+            spoiled(array)
 
 
-def _spoiled(array):
+def spoiled(array):
     """All bits set: NaN, or minus one."""
     array.view(np.uint8)[:] = 255
     return array

@@ -9,6 +9,7 @@ from jitgrad.compiler import schedule as schedules
 from jitgrad.compiler import snapshot
 from jitgrad.compiler.cuda.emit import CUDA
 from jitgrad.compiler.cuda.text import segments
+from jitgrad.compiler.source import BYTES
 from jitgrad.debug.explaining import waiting
 from jitgrad.frontend.pending import kept
 from jitgrad.runtime import cuda_compile, sources
@@ -18,7 +19,11 @@ ARCHITECTURES = (8, 0), (9, 0)
 IN_FLOAT64 = {"sin_f32", "cos_f32", "tan_f32", "pow_f32"}
 _FUSED = re.compile(r"\bfma\.")
 _CONTRACTIBLE = re.compile(r"\b(?:add|sub|mul)\.(?:ftz\.)?f(?:32|64)\b")
-_WIDE = re.compile(r"\b(?:ld|st)\.(?:global\.)?(?:v4\.(?:f32|u32|b32)|v2\.(?:f64|u64|b64))\b")
+_WIDE = r"\b{}\.(?:global\.)?(?:v4\.(?:f32|u32|b32)|v2\.(?:f64|u64|b64))\b"
+_LONG_DIVISION = re.compile(r"\b(?:div|rem)\.[su]64\b")
+_SHORT_DIVISION = re.compile(r"\b(?:div|rem)\.u32\b")
+_ANYWHERE = re.compile(r"\b(?:ld|st)\.(?!param|global|shared)")
+_LEAVES = re.compile(r"^\s+(?:@!?%p\d+ )?(?:call|trap|exit|brkpt)\b", re.M)
 _CALLS = re.compile(r"from jitgrad\.kernels\.(\w+) import (.*)")
 
 
@@ -42,15 +47,21 @@ def checked(kernel, source, function, params):
     lowered = cuda_compile.lower(source, function, params)
     for cc in ARCHITECTURES:
         ptx = cuda_compile.ptx(lowered, cc)
-        code = cuda_compile.cubin(ptx, cc)
         assert f".target sm_{cc[0]}{cc[1]}\n" in ptx
-        assert code[:4] == b"\x7fELF" and _entry(ptx).encode() in code
-        assert not _CONTRACTIBLE.search(ptx), "an operation that ptxas may contract"
         hold(kernel, source, function, ptx)
+        fits(ptx, cc)
+
+
+def fits(ptx, cc):
+    """Machine code of PTX is there and keeps a thread's own values in registers."""
+    made = cuda_compile.machine(ptx, cc)
+    assert made.cubin[:4] == b"\x7fELF" and _entry(ptx).encode() in made.cubin
+    assert made.memory == 0, f"{made.memory} bytes of a thread's own are not registers"
 
 
 def hold(kernel, source, function, ptx):
     """What PTX must be for any architecture."""
+    assert not _CONTRACTIBLE.search(ptx), "an operation that ptxas may contract"
     modules = {module for module, _ in _CALLS.findall(source)}
     if not {"math", "math64", "random"} & modules:
         assert not _FUSED.search(ptx), "a fused multiply-add that nobody asked for"
@@ -58,9 +69,21 @@ def hold(kernel, source, function, ptx):
     reached = {name for _, name in sources.needs(kernel)}
     if "f64" not in kinds and "np.float64(" not in source and not reached & IN_FLOAT64:
         assert ".f64" not in ptx, "float64 arithmetic in a float32 kernel"
-    assert "__local_depot" not in ptx, "the thread's own arrays are not registers"
-    if kernel.wide > 1 and function != kernel.finish:
-        assert _WIDE.search(ptx), "no 128-bit access"
+    assert ".local" not in ptx, "the thread's own arrays are not registers"
+    assert not _LEAVES.search(ptx), "a call or a trap"
+    # NVVM divides in 32 bits where both numbers fit: a second, short division beside each.
+    long, short = len(_LONG_DIVISION.findall(ptx)), len(_SHORT_DIVISION.findall(ptx))
+    assert long <= short, "a 64-bit division of numbers that may be short"
+    assert "%nctaid.x" in ptx or kernel.launch == "single", "no stride over the grid"
+    if not kernel.scratch:  # which lies in shared memory, or does not fit there
+        assert not _ANYWHERE.search(ptx), "an access that does not know its memory"
+    if function != kernel.finish:
+        for access, name in (("ld", "fetch"), ("st", "spill")):
+            asked = sum(
+                source.count(f" {name}_{s}(") for s, n in BYTES.items() if n == 16 // kernel.wide
+            )
+            found = len(re.findall(_WIDE.format(access), ptx))
+            assert asked <= found, f"{asked} 128-bit accesses by {name}, {found} in PTX"
     if function == kernel.name and "lines_" in source:
         assert "bar.sync" in ptx and ".shared" in ptx
     if function == kernel.name and re.search(r"\b(?:team|block)_(?!memory)", source):

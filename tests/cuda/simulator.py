@@ -27,7 +27,7 @@ from jitgrad.runtime.cuda_library import Library
 from jitgrad.runtime.errors import raise_failure
 from jitgrad.runtime.interpret import DTYPES, Ptr
 from jitgrad.runtime.program import Failure
-from tests.cuda.block import install, shuffle_xor
+from tests.cuda.block import install, shuffle_xor, spoiled
 
 REPLACED = {twins.shuffle_xor: shuffle_xor}  # what stands for functions of kernels/
 install()
@@ -52,7 +52,7 @@ def simulated(tensors, device):
     schedule = schedules.build(snap, True, CUDA)
     plan = Bound(schedule, [Function] * len(schedule.steps), snap.nodes)
     run = _Run(device)
-    with mock.patch.object(pool, "alloc", _spoiled):
+    with mock.patch.object(pool, "alloc", _alloc):
         buffers, failure = plan.run(snap.nodes, run)
     if failure is not None:
         raise_failure(failure, schedule, snap.nodes)
@@ -65,11 +65,16 @@ def simulated(tensors, device):
     return arrays, run.launches
 
 
-def _spoiled(nbytes, alloc=pool.alloc):
+def _alloc(nbytes, alloc=pool.alloc):
     """Memory in which nothing stands that an earlier run wrote."""
     buffer = alloc(nbytes)
-    buffer.array[:] = 255
+    spoiled(buffer.array)
     return buffer
+
+
+def _private(dtype):
+    """Registers, which are not cleared either."""
+    return lambda n: spoiled(np.empty(n, dtype))
 
 
 class _Run:
@@ -83,6 +88,7 @@ class _Run:
         for name, dtype in DTYPES.items():
             self.library.replaced[getattr(intrinsics, f"view_{name}")] = _viewer(dtype)
             self.library.replaced[getattr(twins, f"pointer_{name}")] = _at(dtype)
+            self.library.replaced[getattr(twins, f"private_{name}")] = _private(dtype)
 
     def __call__(self, plan):
         for number, (planned, step) in enumerate(zip(plan.schedule.steps, plan.steps, strict=True)):

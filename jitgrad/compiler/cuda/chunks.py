@@ -38,20 +38,21 @@ def chunks(w: DeviceWriter) -> tuple[list[str], Spec, Spec]:
     for v in w.stored:
         if v.kind != "partial":
             w.store(v, w.group.place[v])
+    every = "base + cuda.threadIdx.x", "end", "cuda.blockDim.x"
     if w.wide:
         loop = [
-            "for first in range(base + WIDE * cuda.threadIdx.x, end, WIDE * cuda.blockDim.x):",
+            w.strides("first", "base + WIDE * cuda.threadIdx.x", "end", "WIDE * cuda.blockDim.x"),
             *indent(["left = end - first", *w.columns(w.loop)]),
         ]
     elif not nest.rows:
-        loop = ["for j in range(base + cuda.threadIdx.x, end, cuda.blockDim.x):", *indent(w.loop)]
+        loop = [w.strides("j", *every), *indent(w.loop)]
     else:
         n = w.size(nest.classes(nest.cols))
-        inner = [f"line = i // {n}", f"{nest.variables[nest.cols[0]]} = i - line * {n}"]
+        inner = [f"line = {w.quotient('i', n)}", f"{nest.variables[nest.cols[0]]} = i - line * {n}"]
         inner += [*decompose(w, "line"), *w.row, *w.loop]
-        loop = ["for i in range(base + cuda.threadIdx.x, end, cuda.blockDim.x):", *indent(inner)]
+        loop = [w.strides("i", *every), *indent(inner)]
     body = [
-        "for u in range(cuda.blockIdx.x, units, cuda.gridDim.x):",
+        w.strides("u", "cuda.blockIdx.x", "units", "cuda.gridDim.x"),
         *indent([f"base = u * {CHUNK}", f"end = min(base + {CHUNK}, {total})"]),
         *indent([*clear, *loop, *close]),
     ]

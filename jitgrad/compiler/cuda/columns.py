@@ -53,7 +53,7 @@ def columns(w: DeviceWriter) -> tuple[list[str], list[str], Columns, Spec, Spec]
         if v.kind != "reduce":
             w.store(v, group.place[v])
     body = tiles(w, n_rows, n_cols, made)
-    joins = [f"for j in range(cuda.grid(1), {n_cols}, cuda.gridsize(1)):", *indent(made.finish)]
+    joins = [w.strides("j", "cuda.grid(1)", n_cols, "cuda.gridsize(1)"), *indent(made.finish)]
     cols, rows = ("size", nest.classes(nest.cols)), ("size", nest.classes(nest.rows))
     return body, joins, made, cols, rows
 
@@ -90,7 +90,7 @@ def reduce_column(w: DeviceWriter, v: Value, n_cols: str, made: Columns) -> None
 def tiles(w: DeviceWriter, n_rows: str, n_cols: str, made: Columns) -> list[str]:
     """Loops over tiles, and over a thread's lines of one."""
     side = "WIDE * width" if w.wide else "width"
-    place = "(u - part * tiles) * width + cuda.threadIdx.x % width"
+    place = "(u - part * tiles) * width + (cuda.threadIdx.x & (width - 1))"
     assert w.loop is not None
     if w.wide:
         first, start = "first", f"WIDE * ({place})"
@@ -101,20 +101,20 @@ def tiles(w: DeviceWriter, n_rows: str, n_cols: str, made: Columns) -> list[str]
         every = []
         line = ["if left > 0:", *indent([*split_column(w), *w.row, *w.loop])]
     body = [
-        "part = u // tiles",
+        f"part = {w.quotient('u', 'tiles')}",
         f"{first} = {start}",
         f"left = {n_cols} - {first}",
-        "begin = part * span + cuda.threadIdx.x // width",
+        f"begin = part * span + {w.quotient('cuda.threadIdx.x', 'width')}",
         f"end = min(part * span + span, {n_rows})",
         *every,
         *indent(made.clear, len(every)),
-        "for line in range(begin, end, cuda.blockDim.x // width):",
+        w.strides("line", "begin", "end", w.quotient("cuda.blockDim.x", "width")),
         *indent([*decompose(w, "line"), *line]),
         *every,
         *indent(made.close, len(every)),
     ]
     return [
-        f"tiles = ({n_cols} + {side} - 1) // ({side})",
-        "for u in range(cuda.blockIdx.x, parts * tiles, cuda.gridDim.x):",
+        f"tiles = {w.quotient(f'{n_cols} + {side} - 1', side)}",
+        w.strides("u", "cuda.blockIdx.x", "parts * tiles", "cuda.gridDim.x"),
         *indent(body),
     ]

@@ -21,18 +21,18 @@ def elements(w: DeviceWriter) -> tuple[list[str], Spec, Spec]:
         w.store(v, w.group.place[v])
     n = "units" if flat else w.size(nest.classes(nest.cols))
     if flat and w.wide:
-        head = ["for first in range(WIDE * cuda.grid(1), units, WIDE * cuda.gridsize(1)):"]
+        head = [w.strides("first", "WIDE * cuda.grid(1)", "units", "WIDE * cuda.gridsize(1)")]
         body = ["left = units - first", *w.columns(w.loop)]
     elif flat:
-        head = ["for j in range(cuda.grid(1), units, cuda.gridsize(1)):"]
+        head = [w.strides("j", "cuda.grid(1)", "units", "cuda.gridsize(1)")]
         body = w.loop
     elif w.wide:
         head = [
-            f"groups = ({n} + WIDE - 1) // WIDE",
-            "for group in range(cuda.grid(1), units * groups, cuda.gridsize(1)):",
+            f"groups = {w.quotient(f'{n} + WIDE - 1', 'WIDE')}",
+            w.strides("group", "cuda.grid(1)", "units * groups", "cuda.gridsize(1)"),
         ]
         body = [
-            "line = group // groups",
+            f"line = {w.quotient('group', 'groups')}",
             "first = (group - line * groups) * WIDE",
             f"left = {n} - first",
             *decompose(w, "line"),
@@ -40,9 +40,9 @@ def elements(w: DeviceWriter) -> tuple[list[str], Spec, Spec]:
             *w.columns(w.loop),
         ]
     else:
-        head = [f"for i in range(cuda.grid(1), units * {n}, cuda.gridsize(1)):"]
+        head = [w.strides("i", "cuda.grid(1)", f"units * {n}", "cuda.gridsize(1)")]
         body = [
-            f"line = i // {n}",
+            f"line = {w.quotient('i', n)}",
             f"j = i - line * {n}",
             *decompose(w, "line"),
             *split_column(w),

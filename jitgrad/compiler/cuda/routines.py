@@ -41,7 +41,7 @@ def routine(value: Value) -> DeviceKernel:
 
 def wrapped(r: Routine, body: list[str], units: Spec, unit_size: Spec) -> DeviceKernel:
     """The kernel whose threads stride over units, each with `body`."""
-    lines = ["for u in range(cuda.grid(1), units, cuda.gridsize(1)):", *indent(body)]
+    lines = [f"for u in {r.call('strides')}(cuda.grid(1), units, cuda.gridsize(1)):", *indent(body)]
     extra = [("units", "i64")]
     if r.scratch:
         extra += [("scratch", "u8*"), ("per_thread", "i64")]
@@ -88,9 +88,9 @@ def integer_product(value: Value) -> DeviceKernel:
     rows, cols = r.extent(a, -2, "rows"), r.extent(b, -1, "cols")
     depth, number = r.extent(a, -1, "depth"), NUMPY[value.dtype.suffix]
     body = [
-        f"row = u // {cols}",
+        f"row = {r.call('over')}(u, {cols})",
         f"left = row * {depth}",
-        f"right = row // {rows} * {depth} * {cols} + u - row * {cols}",
+        f"right = {r.call('over')}(row, {rows}) * {depth} * {cols} + u - row * {cols}",
         f"total = {number}(0)",
         f"for k in range({depth}):",
         f"{TAB}total = {number}(total + x0[left + k] * x1[right + k * {cols}])",

@@ -24,8 +24,10 @@ def rows(w: DeviceWriter) -> tuple[list[str], Spec, Spec]:
         lambda _, body: column_loop(w, body),
     )
     body = [
-        "lane = cuda.threadIdx.x % team",
-        "for r in range(cuda.grid(1) // team, units, cuda.gridsize(1) // team):",
+        "lane = cuda.threadIdx.x & (team - 1)",
+        w.strides(
+            "r", w.quotient("cuda.grid(1)", "team"), "units", w.quotient("cuda.gridsize(1)", "team")
+        ),
         *indent([*decompose(w, "r"), *w.row]),
     ]
     if w.scratch:
@@ -38,6 +40,6 @@ def column_loop(w: DeviceWriter, body: list[str]) -> list[str]:
     """A lane's loop over its columns around a body."""
     n = w.size(w.nest.classes(w.nest.cols))
     if w.wide:
-        head = f"for first in range(WIDE * lane, {n}, WIDE * team):"
+        head = w.strides("first", "WIDE * lane", n, "WIDE * team")
         return [head, *indent([f"left = {n} - first", *w.columns(body)])]
-    return [f"for j in range(lane, {n}, team):", *indent([*split_column(w), *body])]
+    return [w.strides("j", "lane", n, "team"), *indent([*split_column(w), *body])]

@@ -160,7 +160,14 @@ class DeviceWriter(Writer):
         self.put(f"{TAB}{report}(error, {number}, np.int64({value}))", level)
         self.put(f"{TAB}{'return' if level == 'top' else 'continue'}", level)
 
-    # -- loops ----------------------------------------------------------------------------------
+    # -- loops and index arithmetic -------------------------------------------------------------
+
+    def strides(self, name: str, start: str, stop: str, step: str) -> str:
+        """The head of a loop whose step is known at the launch."""
+        return f"for {name} in {self.function('strides')}({start}, {stop}, {step}):"
+
+    def quotient(self, a: str, n: str) -> str:
+        return f"{self.function('over')}({a}, {n})"
 
     def columns(self, body: list[str]) -> list[str]:
         """`body` for each of the thread's columns from `first` on, `left` of them and more."""
