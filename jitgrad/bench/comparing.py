@@ -1,6 +1,6 @@
 """`compare`: how long a function of yours takes, in each mode and with PyTorch.
 
-Imports the public names.
+Imports the public names and the front end.
 """
 
 import importlib.util
@@ -11,6 +11,7 @@ import jitgrad
 from jitgrad.bench import clock
 from jitgrad.bench.complete import complete, tensors
 from jitgrad.bench.ported import Unported, ported
+from jitgrad.frontend.compiling import uncompiled
 
 MODES = ("eager", "lazy", "compiled", "torch")
 EARLY = 3  # calls before warm ones: compiled functions record twice
@@ -68,7 +69,8 @@ def compare(fn, *args, modes=None, seconds=0.5):
     same source over PyTorch's modules, with copies of the Tensors that it uses. The first call,
     which records and compiles, is reported by itself; then the modes take turns, with `seconds` for
     each in all. What `fn` changes (parameters, say) stays changed. A function that cannot be
-    compiled, or carried over to PyTorch, has the reason in that mode's place.
+    compiled, or carried over to PyTorch, has the reason in that mode's place. Of what
+    `jitgrad.compile` returned, the function that it was given is timed.
 
     PyTorch runs in this process here, on as many threads as jitgrad, with malloc as it is: the
     command `python -m jitgrad bench` gives it what it is best with.
@@ -88,6 +90,7 @@ def compare(fn, *args, modes=None, seconds=0.5):
     unknown = [mode for mode in modes if mode not in MODES]
     if unknown:
         raise ValueError(f"modes: no mode {unknown[0]!r}; there are {', '.join(MODES)}")
+    fn = uncompiled(fn)
     runners = {mode: _Runner(mode, fn, args) for mode in modes}
     for _ in range(TURNS):
         for runner in runners.values():

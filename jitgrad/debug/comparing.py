@@ -17,6 +17,7 @@ from jitgrad.bench.complete import complete, tensors
 from jitgrad.bench.subjects import lazily
 from jitgrad.debug.opbyop import OpByOp, Skipped
 from jitgrad.debug.restoring import Saved
+from jitgrad.frontend.compiling import uncompiled
 from jitgrad.frontend.views import numpy_view
 from jitgrad.ir.node import Node
 from jitgrad.runtime import trace
@@ -112,7 +113,8 @@ def compare(fn: Any, *args: Any, tolerance: float = 1e-4) -> Comparison:
     globals; parameters, their gradients). In lazy and compiled runs each operation is also computed
     alone, to name the first that a fused kernel computes differently; and in float64 from start to
     end, to name the first that is off by more than `tolerance` of its largest value. Afterwards all
-    is as it was before: training steps can be compared.
+    is as it was before: training steps can be compared. Of what `jitgrad.compile` returned, the
+    function that it was given is compared.
 
     Example:
         >>> import jitgrad as jg
@@ -123,7 +125,7 @@ def compare(fn: Any, *args: Any, tolerance: float = 1e-4) -> Comparison:
         >>> print(compare(lambda x: (x + 1) - x, big).imprecise)
         first far from float64: sub at ...:1, by 1.0e+00
     """
-    found = Comparison(tolerance)
+    found, fn = Comparison(tolerance), uncompiled(fn)
     saved = Saved(fn, args)
     try:
         for mode in MODES:

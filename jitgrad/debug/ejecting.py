@@ -50,6 +50,7 @@ def eject(what: Any, folder: str | os.PathLike[str], *args: Any) -> list[Path]:
 
     Raises:
         ValueError: if nothing was computed, or the folder holds something else.
+        TypeError: if `what` is something else, or `args` are given with Tensors.
 
     Example:
         >>> import jitgrad as jg, tempfile
@@ -65,8 +66,10 @@ def eject(what: Any, folder: str | os.PathLike[str], *args: Any) -> list[Path]:
         if callable(what) and not isinstance(what, Tensor):
             what(*args)
         else:
-            tensors = [what] if isinstance(what, Tensor) else list(what)
-            flush.flush(kept(waiting(tensors)))
+            if args:
+                raise TypeError("eject: arguments are for a function")
+            tensors = what if isinstance(what, (list, tuple)) else [what]
+            flush.flush(kept(waiting(tensors, "eject")))
     if not recorder.programs:
         raise ValueError("eject: nothing was computed; eject tensors before they are read")
     return recorder.write(target)

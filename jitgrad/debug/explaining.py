@@ -141,7 +141,7 @@ def explain(*what: Any, run: bool = False, device: str = "cpu") -> Explanation:
         if not found:
             raise ValueError("explain: the function computed nothing; read what it returns in it")
         return Explanation(found)
-    nodes = waiting(what)
+    nodes = waiting(what, "explain")
     if not nodes:
         raise ValueError("explain: every tensor is computed already; explain it before it is read")
     roots = kept(nodes)
@@ -176,8 +176,11 @@ def timings(*tensors: Any) -> list[tuple[str, float]]:
     return [(name, seconds) for name, seconds, _ in explain(*tensors, run=True).timings]
 
 
-def waiting(tensors: Any) -> list[Node]:
-    """The pending nodes behind Tensors, each once."""
+def waiting(tensors: Any, name: str) -> list[Node]:
+    """The pending nodes behind Tensors given to the tool `name`, each once."""
+    for t in tensors:
+        if not isinstance(t, Tensor):
+            raise TypeError(f"{name}: expected Tensors or a function, not {type(t).__name__}")
     nodes = [t._pair(local.state)[0] for t in tensors]
     return list({id(n): n for n in nodes if not n.realised}.values())
 

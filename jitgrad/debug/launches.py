@@ -42,21 +42,32 @@ class Launch:
         return ceilings.share(self.seconds, *self.work)
 
 
-@contextmanager
-def recording(into: list[Launch]) -> Iterator[None]:
-    """Inside, plans of this thread run step by step, and each step is added to `into`."""
+class _Recorder:
+    """A launcher that runs plans step by step and adds each step to some lists."""
 
-    def launch(plan: Any) -> Any:
+    def __init__(self, lists: list[list[Launch]]) -> None:
+        self.lists = lists
+
+    def __call__(self, plan: Any) -> Any:
         steps = plan.schedule.steps
         lines = [tuple(served(step, plan.nodes)) for step in steps]
         for i, seconds, failure in trace.each(plan):
             start = time.perf_counter() - seconds
             work = ceilings.work(plan, i)
             step = steps[i]
-            into.append(Launch(step.name, lines[i], start, seconds, step.combine, work[0], work))
+            launch = Launch(step.name, lines[i], start, seconds, step.combine, work[0], work)
+            for into in self.lists:
+                into.append(launch)
             if failure is not None:
                 return failure
         return None
 
-    with trace.watching(launch):
+
+@contextmanager
+def recording(into: list[Launch]) -> Iterator[None]:
+    """Inside, each step that this thread runs is added to `into`, and to the lists of recordings
+    around this one."""
+    outer = trace.launch()
+    lists = outer.lists if isinstance(outer, _Recorder) else []
+    with trace.watching(_Recorder([*lists, into])):
         yield

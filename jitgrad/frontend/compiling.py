@@ -333,6 +333,13 @@ class Compiled:
             trace.say(f"compile {self._name}: records again: {what}: {was} -> {now}")
 
 
+def uncompiled(fn: Any) -> Any:
+    """What `compile` was given, if it made `fn` (be that a method of an object); else `fn`."""
+    if isinstance(fn, functools.partial) and isinstance(fn.func, Compiled):
+        return functools.partial(fn.func._fn, *fn.args, **fn.keywords)
+    return fn._fn if isinstance(fn, Compiled) else fn
+
+
 def _nothing(args: Any, kwargs: Any) -> Miss:
     """The call of no program."""
     return OTHER

@@ -82,3 +82,11 @@ def test_repeat_warms_up_then_times_for_as_long_as_it_is_told():
 def test_spread():
     spread = clock.Spread.of([5.0, 1.0, 2.0, 3.0, 4.0])
     assert (spread.low, spread.median, spread.high, spread.best) == (2.0, 3.0, 4.0, 1.0)
+
+
+def test_what_compile_returned_is_timed_in_all_modes():
+    modes = []
+    f = jitgrad.compile(lambda x: (modes.append(jitgrad.get_mode()), x + 1)[1])
+    found = bench.compare(f, jitgrad.ones(3), modes=["eager", "lazy"], seconds=0.001)
+    runs = found["eager"].warm.runs + found["lazy"].warm.runs
+    assert len(modes) >= runs

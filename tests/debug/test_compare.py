@@ -191,3 +191,21 @@ def test_all_kinds_of_state_go_back():
     assert (_calls, local, numbers, counter.seen, counter.words) == (0, 0, {"n": 0}, [], {"a"})
     assert not hasattr(counter, "extra") and counter.total.tolist() == [0, 0]
     assert memory.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("way", ["a function", "a method"])
+def test_what_compile_returned_is_compared_in_all_modes(way):
+    w = jg.randn(3, requires_grad=True)
+
+    class Model:
+        @jg.compile
+        def loss(self, x):
+            return (x * w).exp().sum()
+
+    f = Model().loss if way == "a method" else jg.compile(lambda x: (x * w).exp().sum())
+    x = jg.randn(3)
+    for _ in range(3):
+        f(x)
+    found = jg.debug.compare(f, x)
+    assert found.same and found.modes["compiled"] == ""
+    assert found.errors["result[0]"] < 1e-6

@@ -195,3 +195,9 @@ def test_command(tmp_path, root):
     assert last.endswith(" steps by plain Python  equal")
     assert head.startswith(f"{len(lines)} kernels of one training step")
     assert len(lines) >= 5 and all(line.endswith("  equal") for line in lines)
+
+
+@pytest.mark.parametrize(("what", "more"), [(3, ()), ([jg.ones(2) + 1, 3], ()), (jg.ones(2), (1,))])
+def test_what_it_takes(tmp_path, what, more):
+    with pytest.raises(TypeError, match="eject: (expected Tensors|arguments are for a function)"):
+        jg.debug.eject(what, tmp_path / "out", *more)

@@ -48,7 +48,7 @@ def test_run_gives_timings_of_what_was_explained():
 
 def test_docstrings_name_every_parameter_and_are_no_part_of_the_kernel():
     loss, grads = _net()
-    snap = snapshot.take(waiting([loss, *grads]))
+    snap = snapshot.take(waiting([loss, *grads], "explain"))
     schedule = schedules.build(snap)
     for step in schedule.steps:
         kernel = step.kernels[0]
@@ -186,3 +186,9 @@ def test_page(tmp_path, monkeypatch):
 def test_page_of_what_was_not_run():
     page = _Page(jg.debug.explain(jg.ones(3) + 1).html())
     assert not page.open and "1 kernels" in page.text
+
+
+@pytest.mark.parametrize("what", [3, [jg.ones(2)], None])
+def test_what_it_takes(what):
+    with pytest.raises(TypeError, match="explain: expected Tensors or a function, not"):
+        jg.debug.explain(what)

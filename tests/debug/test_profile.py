@@ -121,3 +121,12 @@ def test_chrome_events(ceiling, tmp_path):
     assert re.fullmatch(r"item at test_profile\.py:\d+", read["name"])
     ends = [event["ts"] + event["dur"] for event in slices]
     assert read["ts"] <= slices[0]["ts"] and ends == sorted(ends)
+
+
+def test_a_block_in_a_block(ceiling):
+    with jg.debug.profile() as outer:
+        with jg.debug.profile() as inner:
+            jg.ones(3).exp().sum().item()
+        jg.ones(3).sqrt().realize()
+    assert inner.launches and outer.launches[:-1] == inner.launches
+    assert outer.launches[-1].kernel.startswith("sqrt")
