@@ -5,6 +5,7 @@ Entry: `Function`. Imports: the front end.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from jitgrad.frontend.record import wrap
@@ -155,6 +156,8 @@ class Function:
     tensor([2., 2.])
     """
 
+    setup_context: Callable[[Context, tuple[Any, ...], Any], None]  # then forward takes no ctx
+
     @staticmethod
     def forward(ctx: Any, *args: Any) -> Any:
         """The values."""
@@ -175,9 +178,9 @@ class Function:
         context.needs_input_grad = tuple(e is not None for e in edges)
         before, state.grad = state.grad, False
         try:
-            if "setup_context" in vars(cls):
+            if hasattr(cls, "setup_context"):
                 out = cls.forward(*args)
-                cls.setup_context(context, args, out)  # type: ignore[attr-defined]
+                cls.setup_context(context, args, out)
             else:
                 out = cls.forward(context, *args)
         finally:

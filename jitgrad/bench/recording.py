@@ -63,7 +63,7 @@ def measure(who, seconds):
         torch.set_mode("lazy")
         count, flushing = _recorded_ops, _Flushing()
     else:
-        import torch  # type: ignore[no-redef]
+        import torch  # type: ignore[no-redef]  # one of the two under PyTorch's name
 
         count, flushing = _dispatched_ops, None
     found = {}

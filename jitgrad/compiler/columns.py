@@ -138,7 +138,7 @@ def split_column(w: Writer) -> list[str]:
     return out
 
 
-def identity(v: Value) -> object:
+def identity(v: Value) -> float:
     """The value a reduction starts from."""
     if v.op in ("sum", "any"):
         return 0

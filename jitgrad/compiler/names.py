@@ -40,12 +40,12 @@ def module_of(function: str) -> str:
     raise LookupError(f"no kernel function {function!r}")
 
 
-def literal(value: object, dtype: DType) -> str:
+def literal(value: float, dtype: DType) -> str:
     """A constant as the source has it: typed."""
     if dtype.kind == "b":
         return repr(bool(value))
     if dtype.kind == "f":
-        number = float(value)  # type: ignore[arg-type]
+        number = float(value)
         text = {"inf": "np.inf", "-inf": "-np.inf", "nan": "np.nan"}.get(repr(number), repr(number))
         return f"{NUMPY[dtype.suffix]}({text})"
-    return f"{NUMPY[dtype.suffix]}({int(value)})"  # type: ignore[call-overload]
+    return f"{NUMPY[dtype.suffix]}({int(value)})"

@@ -122,7 +122,7 @@ class Writer:
         kind = access.value.dtype.suffix + "*"
         return self.param(("memory", access.key()), "x", kind, ("memory", access))
 
-    def constant(self, value: object, dtype: DType) -> str:
+    def constant(self, value: float, dtype: DType) -> str:
         text = literal(value, dtype)
         key = (dtype.suffix, text)
         if key not in self.constants:

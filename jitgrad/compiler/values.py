@@ -166,9 +166,10 @@ def memory_of(v: Value) -> Value:
 
 def viewable(value: Value, moves: tuple[Move, ...]) -> int:
     """How many of the steps are a view of the value's memory."""
-    tags: Tags | None = value.memory_tags()
+    tags = value.memory_tags()
     for done, (name, key, _) in enumerate(moves):
-        tags = tags_through(name, key, tags)  # type: ignore[arg-type]
-        if tags is None:
+        after = tags_through(name, key, tags)
+        if after is None:
             return done
+        tags = after
     return len(moves)

@@ -145,7 +145,7 @@ def _memory(program: Stages) -> str:
 
 
 def _picture(program: Stages) -> str:
-    cells = [cell for cell in program.memory if isinstance(cell.where, int)]
+    cells = [(cell, cell.where) for cell in program.memory if isinstance(cell.where, int)]
     if not cells or not program.arena_bytes:
         return ""
     steps = len(program.steps)
@@ -153,8 +153,8 @@ def _picture(program: Stages) -> str:
     height = _ROW * min(12, max(3, len(cells)))
     scale = height / program.arena_bytes
     boxes = []
-    for n, cell in enumerate(cells):
-        x, y = cell.first * across, cell.where * scale  # type: ignore[operator]
+    for n, (cell, where) in enumerate(cells):
+        x, y = cell.first * across, where * scale
         width, high = (cell.last - cell.first + 1) * across - 2, max(2.0, cell.nbytes * scale - 1)
         color = f"hsl({n * 47 % 360} 40% 75%)"
         boxes.append(

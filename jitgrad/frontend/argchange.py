@@ -26,8 +26,8 @@ def changed(old: tuple[Any, ...], new: tuple[Any, ...], names: list[str]) -> Cha
             return name, str(a), str(b)
     (old_args, old_kwargs, _), (new_args, new_kwargs, _) = old[-1], new[-1]
     if len(old_args) != len(new_args) or len(old_kwargs) != len(new_kwargs):
-        count = [f"{len(a)} and {len(k)} by name" for a, k in (old[-1][:2], new[-1][:2])]
-        return "number of arguments", *count  # type: ignore[return-value]
+        was, now = (f"{len(a)} and {len(k)} by name" for a, k in (old[-1][:2], new[-1][:2]))
+        return "number of arguments", was, now
     for i, (a, b) in enumerate(zip(old_args, new_args, strict=True)):
         if a != b:
             return _part(f"argument {names[i] if i < len(names) else i}", a, b)

@@ -199,7 +199,7 @@ class CallEdge(Edge):
                 return self
             edges = self._edges()
             for i, edge in enumerate(edges, 1):  # in this one's place among all others
-                edge.seq = self.seq - 1 + i / len(edges)  # type: ignore[assignment]
+                edge.seq = self.seq - 1 + i / len(edges)
             self.root = edges[-1]
             if self.saved:
                 self.saved.edge, self.saved = None, ()

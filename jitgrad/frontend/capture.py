@@ -183,7 +183,8 @@ class Capture:
 
     def external(self, storage: Storage, chain: Chain, where: Any) -> Node:
         """The value of memory that NumPy holds, under a view."""
-        return replay(self._shadow(storage).node, chain, where)  # type: ignore[arg-type]
+        shadow: Any = self._shadow(storage).node  # never None: not NumPy's memory
+        return replay(shadow, chain, where)
 
     def write_external(self, storage: Storage, chain: Chain, value: Node, where: Any) -> None:
         """A write to memory that NumPy holds; done when the function has returned."""

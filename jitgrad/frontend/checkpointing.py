@@ -136,7 +136,7 @@ class _Segment(Joint):
         for k, (edge, i) in enumerate(second.ends):
             x = edge.inputs[i]
             stop = passing(x, x.shape, x.dtype)
-            stop.seq = start + (k + 1) / (len(second.ends) + 1)  # type: ignore[assignment]
+            stop.seq = start + (k + 1) / (len(second.ends) + 1)
             stop.inputs = ()
             edge.inputs = (*edge.inputs[:i], stop, *edge.inputs[i + 1 :])
             stops.append(stop)

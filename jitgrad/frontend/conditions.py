@@ -85,7 +85,7 @@ class Conditions:
 
     def _says(self, *reason: str) -> int:
         """The number of a new condition."""
-        self.said.append(reason)  # type: ignore[arg-type]
+        self.said.append(reason)  # type: ignore[arg-type]  # all callers give three
         return len(self.guards.found) + len(self.said) - 1
 
     def _modes(self, script: Script) -> None:

@@ -117,7 +117,7 @@ class _Same:
     def __eq__(self, other: object) -> bool:
         return type(other) is _Same and same(self.value, other.value)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # what it wraps may have none
 
     def __repr__(self) -> str:
         return short(self.value)
@@ -145,7 +145,8 @@ def parted(was: Any, now: Any) -> tuple[str, str, str]:
     if kind is not other or not isinstance(old, tuple) or not issubclass(kind, CONTAINERS):
         if issubclass(kind, ARRAYS):
             return "", "some elements", "others"
-        return "", *[v if kind is float else short(v) for v in (old, new)]  # type: ignore[return-value]
+        before, after = (v if kind is float else short(v) for v in (old, new))
+        return "", before, after
     if len(old) != len(new):
         return "", f"{len(old)} items", f"{len(new)} items"
     for i, (x, y) in enumerate(zip(old, new, strict=True)):

@@ -184,6 +184,6 @@ class Program:
 
 def _settle(storages: tuple[Storage, ...]) -> None:
     """Compute those that are pending."""
-    waiting = [s.node for s in storages if not s.node.realised]  # type: ignore[union-attr]
+    waiting = [s.node for s in storages if s.node is not None and not s.node.realised]
     assert waiting, "an input of a compiled function has no memory"
-    flush(waiting)  # type: ignore[arg-type]
+    flush(waiting)

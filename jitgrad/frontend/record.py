@@ -154,7 +154,7 @@ def _recorded(state: State, here: Place | None, storage: Storage, depth: int) ->
     if state.eager:
         if not state.forced:
             try:
-                pending.flush((storage.node,))  # type: ignore[arg-type]
+                pending.flush((storage.node,))  # type: ignore[arg-type]  # just recorded
             except Exception as error:
                 recover(state, [storage], error)
                 raise

@@ -330,14 +330,15 @@ class Recording:
                 continue
             if key not in self._origin:
                 raise Unfit(f"it writes to a tensor{tuple(before.shape)} that no guard finds")
+            assert node is not None, "memory does not become NumPy's"
             at = self._input(storage, before)
-            self.writes.append((at, self._value(node), storage.version - version))  # type: ignore
+            self.writes.append((at, self._value(node), storage.version - version))
         for key, (storage, before, shadow) in capture.shadows.items():
             if key not in self._origin:
                 raise Unfit("it makes a tensor over a NumPy array")
             at = self._input(storage, before)
-            if shadow.node is not before:
-                self.writes.append((at, self._value(shadow.node), 0))  # type: ignore[arg-type]
+            if shadow.node is not None and shadow.node is not before:
+                self.writes.append((at, self._value(shadow.node), 0))
         for key, (box, before) in capture.boxes.items():
             source = self._box_source.get(key)
             if source is None:
@@ -391,7 +392,7 @@ class Recording:
             gc.collect()
             held = self._held()
         if held:
-            file, line, _ = held[0].node.site  # type: ignore[union-attr]
+            file, line, _ = held[0].node.site  # type: ignore[union-attr]  # held for its node
             raise Unfit(f"it keeps a tensor made at {file}:{line} that it does not return")
         for weak in self.capture.numbers:
             storage = weak()

@@ -380,4 +380,4 @@ def _stop(outer: Edge, shape: Shape, axis: int, t: int) -> Edge:
     starts, less = _moves(shape, axis, t)
     sliced = movement_edge(outer, "slice", starts, shape)
     less_edge = movement_edge(sliced, "reshape", (less,), starts[2])
-    return passing(less_edge, less, outer.dtype)  # type: ignore[arg-type]
+    return passing(less_edge, less, outer.dtype)  # type: ignore[arg-type]  # of one result

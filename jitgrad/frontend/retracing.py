@@ -40,7 +40,8 @@ class Retrace:
         root = history.roots[0]
         self.label, self.site = root.label, root.site
         self.shape, self.dtype = root.shape, root.dtype
-        g = Node(_BUFFER, (), (), root.shape, root.dtype, "cpu", _SITE)  # type: ignore[arg-type]
+        assert root.shape is not None and root.dtype is not None, "it is no Function's"
+        g = Node(_BUFFER, (), (), root.shape, root.dtype, "cpu", _SITE)
         single = len(history.roots) == 1
         self.order, grads = _contributions(history, g) if single else ([], [])
         nodes = walk([*history.saved(), *grads, g])
@@ -52,7 +53,7 @@ class Retrace:
         self._leaves = [table[id(n)] for n in self.leaves]
         self._g, self._grads = table[id(g)], [table[id(n)] for n in grads]
         # The tape itself, over the graph without memory; where it ends, leaves stand for others.
-        self._ends = [Leaf(e.shape, e.dtype, None) for e in history.outer]  # type: ignore[arg-type]
+        self._ends = [_end(e) for e in history.outer]
         links: dict[int, Any] = {id(e): x for e, x in zip(history.outer, self._ends, strict=True)}
         self._edges = _over(history.edges, table, links)
         self.roots = [links[id(e)] for e in history.roots]
@@ -169,6 +170,12 @@ def _twin(n: Node) -> Node:
     return twin
 
 
+def _end(edge: Any) -> Leaf:
+    """Stands for an Edge outside; no gradient is put into it, so it has no box."""
+    box: Any = None
+    return Leaf(edge.shape, edge.dtype, box)
+
+
 def _contributions(history: History, g: Node) -> tuple[list[int], list[Node]]:
     """What backward from the one root, with gradient `g`, adds to the gradients of outer Edges, in
     that order: (number of the outer Edge, gradient). They are not added up, as others may come
@@ -183,7 +190,7 @@ def _contributions(history: History, g: Node) -> tuple[list[int], list[Node]]:
             if x is None or id(x) in copies:
                 inputs.append(x and copies[id(x)])
                 continue
-            inputs.append(Leaf(x.shape, x.dtype, None))  # type: ignore[arg-type]
+            inputs.append(_end(x))
             own.append((at[id(x)], inputs[-1]))
         copies[id(e)] = e.over(tuple(inputs), None)
         ends[:0] = own  # backward takes the youngest Edge first

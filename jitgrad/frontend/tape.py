@@ -100,12 +100,12 @@ class Edge:
         self.saved: Any = ()
         self.frees = False  # whether a second backward would miss something
         self.hooks: Any = None
-        self.seq = next(order)
+        self.seq: float = next(order)  # of one that stands for another: between whole numbers
 
     def save(self, y: Node, operands: Iterable[Node], numbers: int = 0) -> None:
         """Save what the rule reads; `numbers` has the bits of operands that are plain numbers."""
         rule = self.rule
-        reads, rest = rule.reads, rule.rest  # type: ignore[union-attr]
+        reads, rest = rule.reads, rule.rest  # type: ignore[union-attr]  # who saves has one
         named = len(reads)
         saved: list[Any] = []
         for i, node in enumerate((y, *operands)):
@@ -150,7 +150,7 @@ class Edge:
     def backward(self, g: Any, create: bool) -> Any:
         """The gradients of the operands; Nodes from a Node, Tensors from a Tensor."""
         args = [self._operand(i, item, create) for i, item in enumerate(self.saved)]
-        return self.rule.fn(g, *args, *self.attrs)  # type: ignore[union-attr]
+        return self.rule.fn(g, *args, *self.attrs)  # type: ignore[union-attr]  # as in `save`
 
     def _operand(self, position: int, item: Any, create: bool) -> Any:
         if type(item) is tuple:

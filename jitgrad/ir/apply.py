@@ -19,12 +19,12 @@ from jitgrad.ir.node import Node, Shape
 from jitgrad.ir.op import OPS, Op, Recorder
 from jitgrad.ir.site import Site, here
 
-_default = {"float": dt.float32, "device": "cpu"}
+_default = {"float": dt.float32}
 
 
 def default_float() -> DType:
     """The dtype of Python floats and of true division of integers."""
-    return _default["float"]  # type: ignore[return-value]
+    return _default["float"]
 
 
 def set_default_float(dtype: DType) -> None:

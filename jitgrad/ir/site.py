@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import CodeType
+from types import CodeType, FrameType
 
 Site = tuple[str, int, str]  # file, line, note ("" or "grad of tanh")
 
@@ -29,7 +29,7 @@ def here() -> Site:
     """The innermost frame outside jitgrad, or the site forced by `at` (gradients, composed ops)."""
     if _local.site is not None:
         return _local.site
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
         inside = _internal.get(code)
@@ -37,7 +37,7 @@ def here() -> Site:
             inside = _internal[code] = code.co_filename.startswith(_ROOT)
         if not inside:
             return (code.co_filename, frame.f_lineno, "")
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return ("<unknown>", 0, "")
 
 

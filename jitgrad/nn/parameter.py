@@ -28,7 +28,7 @@ class Parameter(Tensor):
             memo[id(self)] = type(self)(jg.clone(self.detach()), self.requires_grad)
         return memo[id(self)]
 
-    def __repr__(self):  # type: ignore[override]
+    def __repr__(self):  # type: ignore[override]  # without tensor_contents, as PyTorch's
         return "Parameter containing:\n" + super().__repr__()
 
 

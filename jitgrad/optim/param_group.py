@@ -22,7 +22,7 @@ class ParamGroup(Told):
         changes("a parameter group")
         super().__delitem__(key)
 
-    def __ior__(self, other):  # type: ignore[misc]
+    def __ior__(self, other):  # type: ignore[misc]  # one signature where dict has several
         self.update(other)
         return self
 

@@ -64,7 +64,7 @@ def not_built(error: Exception, schedule: Schedule, nodes: list[Node]) -> Except
 
 def blamed(error: Exception, nodes: list[Node]) -> Exception:
     """`error`, which knows the nodes that could not be computed: see `frontend.recovery`."""
-    error.failed = nodes  # type: ignore[attr-defined]
+    error.failed = nodes  # type: ignore[attr-defined]  # whatever its class
     return error
 
 

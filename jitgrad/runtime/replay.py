@@ -129,7 +129,7 @@ class Replay:
             "watched": trace.watched,
         }  # fmt: skip
         for p, part in enumerate(self.parts):
-            words = memoryview(part.plan.words)  # type: ignore[arg-type]
+            words = part.plan.words.data
             raw = words.cast("B")
             names[f"words{p}"], names[f"unsigned{p}"] = words, raw.cast("Q")
             names[f"f32_{p}"], names[f"f64_{p}"] = raw.cast("f"), raw.cast("d")

@@ -74,9 +74,14 @@ class Split(autograd.Function):
         return g * 2
 
 
-def test_setup_context():
+class Inherited(Split):
+    """As any class attribute, setup_context may be a parent's."""
+
+
+@pytest.mark.parametrize("function", [Split, Inherited])
+def test_setup_context(function):
     x, _ = pair()
-    Split.apply(x).sum().backward()
+    function.apply(x).sum().backward()
     assert x.grad.tolist() == [2.0, 2.0]
 
 
