@@ -40,6 +40,31 @@ class Step:
     serial: bool = False
 
 
+@dataclasses.dataclass(eq=False)
+class Repeat:
+    """`steps` that run `times` times; at every turn their argument blocks lie `stride` bytes
+    further."""
+
+    steps: list
+    times: int = 1
+    stride: int = 0
+
+    def lay_out(self, table, segments):
+        """Fill in the rows of all turns, and the segments that they refer to."""
+        blocks = [segment for step in self.steps for segment in step.segments]
+        turns = np.arange(self.times)[:, None]
+        segments = segments.reshape(self.times, len(blocks), SEGMENT)
+        segments[:, :, 0] = [block.ctypes.data for block, _ in blocks] + turns * self.stride
+        segments[:, :, 1] = [units for _, units in blocks]
+        table = table.reshape(self.times, len(self.steps), ROW)
+        at = segments.ctypes.data
+        for k, step in enumerate(self.steps):
+            rest = len(step.segments), step.grain, step.serial, step.scratch
+            table[:, k, :6] = step.function.address, at, *rest
+            at += len(step.segments) * segments.strides[1]
+        table[:, :, 1] += turns * segments.strides[0]
+
+
 _live: "weakref.WeakSet[Program]" = weakref.WeakSet()
 
 
@@ -63,27 +88,32 @@ def replace(function):
 
 
 class Program:
-    """Steps in order. `table` and `segments` may be rewritten in place between runs.
+    """Steps in order, some of them in a `Repeat`. Tables may be rewritten in place between runs.
 
-    table: int64 [steps, 8]: address, segments, their number, grain, 1 if serial, scratch bytes;
-    segments[step]: int64 [segments, 2]: address of the argument block, units.
+    steps: one for each row of `table`, which is int64 [steps, 8]: address, segments, their number,
+    grain, 1 if serial, scratch bytes.
     """
 
     def __init__(self, steps):
-        self.steps = list(steps)
+        parts = list(_runs(steps))
+        self.steps = [step for part in parts for step in part.steps * part.times]
+        self._ends = np.cumsum([len(step.segments) for step in self.steps], dtype=np.int64)
+        self._segments = np.zeros((int(self._ends[-1]) if parts else 0, SEGMENT), np.int64)
         self.table = np.zeros((len(self.steps), ROW), np.int64)
-        self.segments = []
-        for row, step in zip(self.table, self.steps, strict=True):
-            segments = np.zeros((len(step.segments), SEGMENT), np.int64)
-            for at, (block, units) in enumerate(step.segments):
-                segments[at] = block.ctypes.data, units
-            self.segments.append(segments)
-            address, count = segments.ctypes.data, len(segments)
-            row[:6] = step.function.address, address, count, step.grain, step.serial, step.scratch
+        row = 0
+        for part in parts:
+            first, row = row, row + len(part.steps) * part.times
+            start = int(self._ends[first - 1]) if first else 0
+            part.lay_out(self.table[first:row], self._segments[start : int(self._ends[row - 1])])
         self.scratch_bytes = max((step.scratch for step in self.steps), default=0)
         self._interpreted = any(step.function.python for step in self.steps)
         self._where = threads.word(self.table.ctypes.data), threads.word(len(self.steps))
         _live.add(self)
+
+    @property
+    def segments(self):
+        """Of each row: int64 [segments, 2]: address of the argument block, units."""
+        return np.split(self._segments, self._ends[:-1])
 
     def run(self):
         """Run all steps: None, or the Failure that ended the program."""
@@ -115,6 +145,21 @@ class Program:
             if first:
                 return first
         return None
+
+
+def _runs(steps):
+    """`steps` as Repeats."""
+    alone = []
+    for step in steps:
+        if not isinstance(step, Repeat):
+            alone.append(step)
+            continue
+        if alone:
+            yield Repeat(alone)
+            alone = []
+        yield step
+    if alone:
+        yield Repeat(alone)
 
 
 def pack(params, values):
