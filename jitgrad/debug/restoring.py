@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from jitgrad.frontend.compiling import Compiled
+from jitgrad.frontend.compiling import Compiled, CompiledModule
 from jitgrad.frontend.draws import default_generator
 from jitgrad.frontend.pending import flush_all
 from jitgrad.frontend.state import rebound
@@ -88,7 +88,7 @@ class Saved:
         elif isinstance(value, functools.partial):
             for part in (value.func, *value.args, *value.keywords.values()):
                 self._add(name, part)
-        elif isinstance(value, Compiled):
+        elif isinstance(value, (Compiled, CompiledModule)):
             self._add(name, value._fn)
         else:
             self._object(name, value)

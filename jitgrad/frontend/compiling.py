@@ -7,9 +7,11 @@ native call. Entry: `compile`. Imports: captures and programs.
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import inspect
 import threading
+import types
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -22,6 +24,7 @@ from jitgrad.frontend.argfloats import Form
 from jitgrad.frontend.argtree import Pattern, numbered, remake, swapped
 from jitgrad.frontend.capture import Capture, Unfit
 from jitgrad.frontend.conditions import GRADIENT, OTHER, Conditions, Miss
+from jitgrad.frontend.guards import structured
 from jitgrad.frontend.hostscalar import HostFloat
 from jitgrad.frontend.program import Program
 from jitgrad.frontend.record import Base
@@ -79,10 +82,14 @@ class Known:
 
 
 class Compiled:
-    """What `compile` returns; attributes are those of the function or Module it wraps."""
+    """What `compile` returns; attributes are those of the function it wraps."""
+
+    __slots__ = (
+        "__dict__", "__weakref__", "_active", "_fallback", "_fn", "_forms", "_known", "_last",
+        "_lock", "_name", "_replay", "_told", "_warned",
+    )  # fmt: skip
 
     def __init__(self, fn: Any, fallback: bool) -> None:
-        functools.update_wrapper(self, fn, updated=())
         self._fn = fn
         self._fallback = fallback
         self._name = getattr(fn, "__qualname__", type(fn).__name__)
@@ -96,7 +103,7 @@ class Compiled:
         self._told: dict[str, int] = {}
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
+        if name.startswith("__") or name in Compiled.__slots__:
             raise AttributeError(name)
         return getattr(self._fn, name)
 
@@ -333,11 +340,49 @@ class Compiled:
             trace.say(f"compile {self._name}: records again: {what}: {was} -> {now}")
 
 
+class CompiledModule:
+    """Of a Module: another one of its class with the very same `__dict__`, so that parameters,
+    children, modes and hooks are those of the one it wraps, wherever it is put."""
+
+    __slots__ = ("_compiled",)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Classes made here are not the user's: a registry of theirs hears nothing."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._compiled(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in Compiled.__slots__:
+            return getattr(self._compiled, name)
+        return super().__getattr__(name)  # type: ignore[misc]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        inner = self._compiled
+        return compile(copy.deepcopy(inner._fn, memo), fallback=inner._fallback)
+
+    def __repr__(self) -> str:
+        return repr(self._compiled)
+
+
+def _wrapped(fn: Any, fallback: bool) -> Any:
+    compiled = Compiled(fn, fallback)
+    if not structured(fn):
+        return functools.update_wrapper(compiled, fn, updated=())
+    kind = type(fn)
+    names = {"__slots__": (), "__module__": kind.__module__, "__doc__": kind.__doc__}
+    made = types.new_class(kind.__name__, (CompiledModule, kind), {}, lambda own: own.update(names))
+    out = object.__new__(made)
+    object.__setattr__(out, "_compiled", compiled)
+    object.__setattr__(out, "__dict__", fn.__dict__)
+    return out
+
+
 def uncompiled(fn: Any) -> Any:
     """What `compile` was given, if it made `fn` (be that a method of an object); else `fn`."""
     if isinstance(fn, functools.partial) and isinstance(fn.func, Compiled):
         return functools.partial(fn.func._fn, *fn.args, **fn.keywords)
-    return fn._fn if isinstance(fn, Compiled) else fn
+    return fn._fn if isinstance(fn, (Compiled, CompiledModule)) else fn
 
 
 def _nothing(args: Any, kwargs: Any) -> Miss:
@@ -375,12 +420,16 @@ def _real(value: Any, capture: Capture) -> Any:
     return value
 
 
+_PYTORCHS = frozenset(["fullgraph", "dynamic", "backend", "mode", "options", "disable"])
+
+
 def compile(
     fn: Callable[..., Any] | None = None, *, fallback: bool = False, **unsupported: Any
 ) -> Any:
     """`fn` recorded once and then run without Python, with the same results bit for bit.
 
-    Works on functions of tensors, Modules and whole training steps. Calls 1 and 2 with arguments
+    Works on functions of tensors, whole training steps and Modules, for which it gives a Module of
+    the same class with the same parameters, children and hooks. Calls 1 and 2 with arguments
     of one pattern (structure, shapes, dtypes, plain values) record; later calls check that the
     Python values which the function read are as they were, and record again when not. A float
     argument that changes, such as a learning rate, counts as a value only if Python decides
@@ -395,11 +444,14 @@ def compile(
     >>> [scaled(jg.ones(3) * i).item() for i in range(4)]
     [0.0, 6.0, 12.0, 18.0]
     """
-    for name, value in unsupported.items():  # PyTorch's: mode, backend, fullgraph, dynamic, ...
+    for name, value in unsupported.items():
+        if name not in _PYTORCHS:
+            raise TypeError(f"compile() got an unexpected keyword argument {name!r}")
         if value not in (None, False):
             raise NotImplementedError(f"compile: {name}={value!r} is not supported")
     if fn is None:
         return lambda fn: compile(fn, fallback=fallback)
     if not callable(fn):
         raise TypeError(f"compile: expected a function or a Module, not {type(fn).__name__}")
-    return Compiled(fn, bool(fallback))
+    inner = fn._fn if isinstance(fn, (Compiled, CompiledModule)) else fn
+    return _wrapped(inner, bool(fallback))

@@ -345,6 +345,7 @@ class Watch:
             self._anchor(value.__self__)
         elif structured(value):
             self.modules[id(value)] = value
+            self._anchor(getattr(value, "_fn", None))  # of one that is compiled
             for child in value._modules.values():
                 self._anchor(child)
             for held in (value._parameters, value._buffers):
