@@ -11,8 +11,9 @@ os.environ["JITGRAD_JIT"] = "0"  # what programs compute on the CPU beside is no
 
 from jitgrad.runtime import cuda_compile
 from tests.cuda.compiled import checked, device_kernels, entries
+from tests.cuda.failing import FAILING
 from tests.cuda.process import start
-from tests.cuda.programs import FAILING, PROGRAMS
+from tests.cuda.programs import PROGRAMS
 from tests.cuda.texts import GOLDEN, TEXTS
 
 ASSERTS = {

@@ -5,12 +5,14 @@ some rows are longer than what the lanes of a team take at once and some shorter
 Entry: `PROGRAMS`, name -> function.
 """
 
+from itertools import combinations
 from unittest import mock
 
 import numpy as np
 
 import jitgrad as torch
 from jitgrad.nn import functional as F
+from jitgrad.utils.checkpoint import checkpoint
 from tests.compiler.programs import ROWS, labels, lion, mlp, normal
 
 PROGRAMS = {}
@@ -18,10 +20,9 @@ PROGRAMS = {}
 DAILY = {
     "elementwise", "gelu", "functions 1 float32", "functions 5 float64", "pairs", "extremes",
     "conditions", "casts", "integers int8", "integers int64", "strided", "misaligned", "broadcast",
-    "long vectors", "long rows",
-    "joined", "counters", "uniform", "random bits", "dropout", "sums", "sums of many rows",
-    "extrema", "softmax", "layer norm", "cross entropy", "gathered", "embedding", "scans",
-    "linear over sequences", "adam",
+    "long vectors", "long rows", "joined", "counters", "uniform", "random bits", "dropout", "sums",
+    "sums of many rows", "extrema", "sums over all axes", "softmax", "layer norm", "cross entropy",
+    "gathered", "embedding", "scans", "linear over sequences", "adam",
 }  # fmt: skip
 EXACT = {"random bits", "uniform"}  # floats that are the same bits on every device
 
@@ -104,7 +105,19 @@ functions("float64", double)
 def pairs():
     x, y = normal(21), normal(21, seed=1)
     return [x.maximum(y), x.minimum(y), x.abs() ** y, x % y, x // y, torch.fmod(x, y),
-            torch.atan2(x, y), x.copysign(y)]  # fmt: skip
+            torch.atan2(x, y), x.copysign(y), x.nextafter(y)]  # fmt: skip
+
+
+@program
+def integer_pairs():
+    x, y = integers(37, dtype=torch.int32), integers(37, dtype=torch.int32, seed=4)
+    return [x.gcd(y), x.lcm(y), torch.fmod(x, 5), torch.div(x, 5, rounding_mode="trunc")]
+
+
+@program
+def derivatives_of_gamma():
+    x = (normal(9).abs() + 0.5).realize()
+    return [torch.polygamma(n, x) for n in (1, 2)]
 
 
 @program
@@ -253,6 +266,20 @@ def middle_axis():
 
 
 @program
+def sums_over_all_axes():
+    x = normal(3, 4, 9)
+    return [x.sum(axes) for n in (1, 2, 3) for axes in combinations(range(3), n)]
+
+
+@program
+def extrema_over_all_axes():
+    x, y = normal(3, 4, 9), integers(3, 4, 9)
+    axes = [axes for n in (1, 2) for axes in combinations(range(3), n)]
+    places = [f(a) for a in range(3) for f in (x.argmax, y.argmin, x.var)]
+    return [*(x.amax(a) for a in axes), *(y.amin(a) for a in axes), *places]
+
+
+@program
 def strided_sums():
     x = normal(20, 12)
     return [x[:, ::2].sum(), (x[::3] + x[::3, :1]).sum(), x.t().sum(1)]
@@ -265,10 +292,17 @@ def extrema():
 
 
 @program
+def products_of_elements():
+    x = (normal(6, 37) * 0.1).exp().realize()
+    return [x.prod(), x.prod(0), x.prod(1)]
+
+
+@program
 def truth():
     x = integers(6, 37, low=0, high=2)
     some = x == 1
-    return [some.any(1), some.all(0), some.any(), some.all(), some.sum(), some.sum(1)]
+    return [some.any(1), some.all(0), some.any(), some.all(), some.sum(), some.sum(1), some.any(0),
+            some.all(1)]  # fmt: skip
 
 
 @program
@@ -360,6 +394,25 @@ def scans():
     return [x.cumsum(1), x.cumsum(0), x.cumprod(1)]
 
 
+@differentiated
+def products_of_rows():
+    x = normal(4, 9, grad=True)
+    return (x.cumprod(1) * normal(4, 9, seed=1)).sum(), x
+
+
+@differentiated
+def checkpointed():
+    x, y = normal(5, 9, grad=True), normal(9, seed=1, grad=True)
+    return checkpoint(lambda x: (x * y).tanh().exp(), x, use_reentrant=False).sum(), x, y
+
+
+@program
+def rows_put():
+    x = normal(6, 10) * 2
+    x[torch.tensor([1, 5, -6, 1])] = normal(4, 10, seed=1)
+    return [x]
+
+
 @program
 def sorted_rows():
     x = integers(4, 40, low=0, high=20).float()
@@ -425,39 +478,3 @@ def lion_by_operators():
         p.grad = normal(*p.shape, seed=4)
     lion(parameters, moments)
     return [*parameters, *moments]
-
-
-# ---- failures: an index out of range, found at different places of a kernel
-
-FAILING = {}
-
-
-def failing(fn):
-    """Register a program that must fail."""
-    FAILING[fn.__name__.replace("_", " ")] = fn
-    return fn
-
-
-@failing
-def index_of_elements():
-    return [normal(6)[torch.tensor([1, 7, 2])] * 2]
-
-
-@failing
-def label_of_a_row():
-    return [F.cross_entropy(normal(5, 9), torch.tensor([1, 2, 9, 3, 4]))]
-
-
-@failing
-def index_in_a_row():
-    return [normal(3, 9).gather(1, torch.tensor([[0, 1, 40], [2, 2, 2], [1, 1, 1]])).softmax(1)]
-
-
-@failing
-def index_of_a_sum():
-    return [normal(6).gather(0, torch.tensor([0, 1, -40, 3])).sum()]
-
-
-@failing
-def index_of_a_scatter():
-    return [normal(4).scatter_add(0, torch.tensor([0, 9]), normal(2))]

@@ -14,8 +14,9 @@ import numpy as np
 
 import jitgrad as torch
 from jitgrad.compiler.cuda.launch import Device
+from tests.cuda.failing import FAILING
 from tests.cuda.faults import FAULTS
-from tests.cuda.programs import EXACT, FAILING, PROGRAMS
+from tests.cuda.programs import EXACT, PROGRAMS
 from tests.cuda.simulator import simulated
 
 # A block is two warps: short rows go to one of them, longer ones to both.

@@ -2,10 +2,10 @@
 
 import pytest
 
+from tests.cuda.failing import FAILING
 from tests.cuda.process import start
-from tests.cuda.programs import DAILY, FAILING, PROGRAMS
+from tests.cuda.programs import PROGRAMS
 
-NAMES = [n if n in DAILY else pytest.param(n, marks=pytest.mark.slow) for n in PROGRAMS]
 FAULTS = {
     "deaf": "differs from the CPU",
     "no barriers": "differs from the CPU",
