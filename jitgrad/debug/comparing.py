@@ -112,9 +112,9 @@ def compare(fn: Any, *args: Any, tolerance: float = 1e-4) -> Comparison:
     Compared bit for bit are what it returns and every Tensor that it can reach (arguments, closure,
     globals; parameters, their gradients). In lazy and compiled runs each operation is also computed
     alone, to name the first that a fused kernel computes differently; and in float64 from start to
-    end, to name the first that is off by more than `tolerance` of its largest value. Afterwards all
-    is as it was before: training steps can be compared. Of what `jitgrad.compile` returned, the
-    function that it was given is compared.
+    end, to name the first that is off by more than `tolerance` of its largest value (each step of a
+    scan from what the one before it left). Afterwards all is as it was before: training steps can
+    be compared. Of what `jitgrad.compile` returned, the function that it was given is compared.
 
     Example:
         >>> import jitgrad as jg

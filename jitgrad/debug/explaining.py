@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from jitgrad.compiler import schedule as schedules
-from jitgrad.compiler import snapshot
 from jitgrad.compiler.schedule import Schedule
 from jitgrad.debug.page import page
-from jitgrad.debug.stages import Stages, of_plan, of_schedule
+from jitgrad.debug.planning import planned
+from jitgrad.debug.stages import Stages, of_plan
 from jitgrad.frontend.pending import kept
 from jitgrad.frontend.state import local
 from jitgrad.frontend.tensor import Tensor
@@ -27,7 +27,8 @@ class Explanation:
     """What `explain` found; printing it shows all of it as text, `save` writes it as a page.
 
     Attributes:
-        programs: the stages of each program, in the order they run; one if Tensors were explained.
+        programs: the stages of each program, in the order they run; one if Tensors were explained,
+            and one for each `scan` below them.
     """
 
     programs: list[Stages]
@@ -60,17 +61,17 @@ class Explanation:
     @property
     def kernels(self) -> int:
         """Launches that are not mere combine steps."""
-        return sum(program.schedule.kernel_count for program in self.programs)
+        return sum(p.schedule.kernel_count * p.times for p in self.programs)
 
     @property
     def bytes(self) -> int:
         """Predicted bytes that the steps read and write."""
-        return sum(s.nbytes for program in self.programs for s in program.steps)
+        return sum(s.nbytes * p.times for p in self.programs for s in p.steps)
 
     @property
     def flops(self) -> int:
         """Predicted operations."""
-        return sum(s.flops for program in self.programs for s in program.steps)
+        return sum(s.flops * p.times for p in self.programs for s in p.steps)
 
     @property
     def peak_bytes(self) -> int:
@@ -79,7 +80,8 @@ class Explanation:
 
     @property
     def timings(self) -> list[tuple[str, float, int]]:
-        """(name, seconds, predicted bytes) of the steps that were run, in order."""
+        """(name, seconds, predicted bytes) of the steps that were run, in order; those of a scan
+        once, with their mean time."""
         steps = [s for program in self.programs for s in program.steps]
         return [(s.name, s.seconds, s.nbytes) for s in steps if s.seconds is not None]
 
@@ -149,9 +151,7 @@ def explain(*what: Any, run: bool = False, device: str = "cpu") -> Explanation:
         with trace.watching(_Launcher(found, nodes)):
             flush.flush(roots)
     else:
-        snap = snapshot.take(roots)
-        schedule = schedules.build(snap, switches.fuse(), target)
-        found.append(of_schedule(schedule, snap.nodes, nodes))
+        found = planned(roots, nodes, lambda s: schedules.build(s, switches.fuse(), target))
     return Explanation(found)
 
 
@@ -191,6 +191,7 @@ class _Launcher:
     def __init__(self, found: list[Stages], asked: list[Node] | None = None) -> None:
         self.found = found
         self.asked = asked or []
+        self._last: Any = None
 
     def planned(self, plan: Any, nodes: list[Node]) -> Stages:
         """A program that is not to be run."""
@@ -201,9 +202,15 @@ class _Launcher:
         return stages
 
     def __call__(self, plan: Any) -> Any:
-        stages = self.planned(plan, list(plan.nodes))
+        if self._last is plan and self.found[-1].times < plan.times:  # the next step of a scan
+            stages = self.found[-1]
+            stages.times += 1
+        else:
+            stages = self.planned(plan, list(plan.nodes))
+            self._last = plan
         for k, seconds, failure in trace.each(plan):
-            stages.steps[k].seconds = seconds
+            mean = stages.steps[k].seconds or 0.0
+            stages.steps[k].seconds = mean + (seconds - mean) / stages.times
             if failure is not None:
                 return failure
         return None
@@ -214,7 +221,8 @@ def _text(program: Stages) -> list[str]:
     total = sum(step.nbytes for step in program.steps)
     kernels, steps = program.schedule.kernel_count, len(program.steps)
     lines = [
-        "== graph", program.graph, "", f"== {kernels} kernels, {steps} steps, {total} bytes"
+        f"== graph{program.turn}", program.graph, "",
+        f"== {kernels} kernels, {steps} steps, {total} bytes",
     ]  # fmt: skip
     for step in program.steps:
         what = " (combine)" if step.combine else ""

@@ -31,7 +31,8 @@ _ROW, _STEP, _WIDTH = 22, 26, 900
 
 def page(programs: list[Stages]) -> str:
     """The whole page."""
-    parts = [f"<h1>{sum(p.schedule.kernel_count for p in programs)} kernels</h1>"]
+    kernels = sum(p.schedule.kernel_count * p.times for p in programs)
+    parts = [f"<h1>{kernels} kernels</h1>"]
     for number, program in enumerate(programs, 1):
         if len(programs) > 1:
             parts.append(f"<h2>program {number} of {len(programs)}</h2>")
@@ -180,7 +181,8 @@ def _graph(number: int, program: Stages) -> str:
     rows.append([f'<span class="op">{escape(program.graph.splitlines()[-1])}</span>', ""])
     table = _table([("operation", False), ("steps", True)], rows)
     return (
-        f"<h3>graph</h3><details><summary>{len(program.rows)} recorded operations</summary>"
+        f"<h3>graph{program.turn}</h3><details>"
+        f"<summary>{len(program.rows)} recorded operations</summary>"
         f'<div class="scroll">{table}</div></details>'
     )
 

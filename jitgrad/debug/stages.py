@@ -72,6 +72,7 @@ class Stages:
         steps: in order. `memory`: its buffers, `arena_bytes`: what temporary values share,
             `input_bytes`: what it reads.
         sources: source text by kernel name, each under a docstring that says what it serves.
+        times: how often it runs: once, or for each step of a scan; all figures are of one.
     """
 
     graph: str
@@ -82,6 +83,12 @@ class Stages:
     sources: dict[str, str]
     schedule: Schedule = field(repr=False)
     input_bytes: int = 0
+    times: int = 1
+
+    @property
+    def turn(self) -> str:
+        """What a heading adds for a step of a scan."""
+        return f" of one of {self.times} steps of a scan" if self.times > 1 else ""
 
     @property
     def peak_bytes(self) -> int:

@@ -27,18 +27,24 @@ observers: list[Callable[[str, Site], None]] = []
 
 def flush(nodes: Iterable[Node]) -> None:
     """Compute `nodes` and what is worth keeping below them."""
-    from jitgrad.runtime import flush, recall
+    from jitgrad.runtime import flush as runtime
+    from jitgrad.runtime import recall
+    from jitgrad.runtime.looping import ahead
 
-    roots = flush.pending(nodes)
+    roots = runtime.pending(nodes)
     planned = [node for node in roots if node.device != "cpu"]
     if planned:
-        flush.flush(kept(planned))
+        runtime.flush(kept(planned))
         roots = [node for node in roots if node.device == "cpu"]
+    for first, loop in ahead(roots):
+        flush(first)
+        runtime.run_loop(loop)
+    roots = runtime.pending(roots)
     if roots:
         held = held_by_user()
         sight = recall.look(roots, held)
-        if sight is None or not flush.again(sight):
-            flush.flush(kept(roots, held), sight)
+        if sight is None or not runtime.again(sight):
+            runtime.flush(kept(roots, held), sight)
 
 
 def held_by_user() -> set[int]:

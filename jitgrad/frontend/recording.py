@@ -18,6 +18,7 @@ from jitgrad.frontend.pending import flush, kept
 from jitgrad.frontend.record import Base
 from jitgrad.frontend.storage import Storage
 from jitgrad.frontend.tape import Edge, Leaf
+from jitgrad.ir.loop import LOOP
 from jitgrad.ir.node import Node, walk
 
 
@@ -420,7 +421,11 @@ class Recording:
             return ("scalar", node.dtype, repr(node.data))
         if node.op.kind == "random" or name in _DRAWN:
             return (name, node.shape, node.dtype)
-        return (name, node.shape, node.dtype, node.attrs, len(node.inputs))
+        attrs = node.attrs
+        if node.op is LOOP:
+            loop, part = attrs
+            attrs = loop.form(), part
+        return (name, node.shape, node.dtype, attrs, len(node.inputs))
 
 
 _DRAWN = frozenset(["uniform", "normal", "random_bits"])

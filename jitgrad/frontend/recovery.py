@@ -12,6 +12,7 @@ from typing import Any
 from weakref import ref
 
 from jitgrad.frontend.state import State
+from jitgrad.ir.loop import LOOP
 from jitgrad.ir.node import Node, walk
 from jitgrad.runtime.errors import BY_INDEX, looked_up
 
@@ -41,14 +42,22 @@ def resting_on(failed: Iterable[Node], nodes: list[Node], indices: bool) -> set[
     lost = set(map(id, failed))
     taken = [looked_up(node) for node in failed if indices and node.op.name in BY_INDEX]
     bounds = {id(index): bound for index, bound in taken}
+    loops = {id(node.attrs[0]) for node in failed if node.op is LOOP}
     for node in walk(nodes):
         if any(id(x) in lost for x in node.inputs):
+            lost.add(id(node))
+        elif node.op is LOOP and not loops.isdisjoint(_family(node)):  # or its gradients
             lost.add(id(node))
         elif bounds and node.op.name in BY_INDEX:
             index, bound = looked_up(node)
             if bound <= bounds.get(id(index), -1):
                 lost.add(id(node))
     return lost
+
+
+def _family(node: Node) -> set[int]:
+    """Ids of the Loop that a node is a result of, and of the one whose gradient that is."""
+    return {id(node.attrs[0]), id(node.attrs[0].after)}
 
 
 def _settle(storage: Any) -> None:

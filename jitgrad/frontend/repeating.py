@@ -1,8 +1,7 @@
 """`scan`: a function repeated along an axis with carried values; see `stepping` for one step.
 
-Each step is one Call of the same Body. All have one Edge together, whose backward is a scan in the
-other direction: Calls of one gradient Body, the gradients of slices joined along the axis.
-Entry: `scan`. Imports: calls, the recorder, the tape.
+All steps are one Loop. They have one Edge, whose backward is a Loop in the other direction.
+Entry: `scan`. Imports: stepping, the recorder, the tape.
 """
 
 from __future__ import annotations
@@ -11,21 +10,19 @@ from collections.abc import Callable
 from typing import Any
 
 from jitgrad.frontend import pending
-from jitgrad.frontend.calls import keep
-from jitgrad.frontend.joint import Joint, nowhere, output
-from jitgrad.frontend.record import Base, finished, movement_edge
+from jitgrad.frontend.creation import zeros
+from jitgrad.frontend.joint import output
+from jitgrad.frontend.record import Base, finished
+from jitgrad.frontend.scanedge import Saved, ScanEdge, in_memory, moved, without
 from jitgrad.frontend.shaping import axis_of
 from jitgrad.frontend.state import State, local, place
 from jitgrad.frontend.stepping import Step, Use, recorded
-from jitgrad.frontend.tape import Edge, passing, run
 from jitgrad.frontend.tree import filled, form, leaves
 from jitgrad.ir import site as ir_site
-from jitgrad.ir.apply import make_source
-from jitgrad.ir.call import Call
-from jitgrad.ir.node import Node, Shape
+from jitgrad.ir.apply import make_source, scalar
+from jitgrad.ir.loop import Loop
+from jitgrad.ir.node import Node
 from jitgrad.ops.arrange import stack
-from jitgrad.ops.fill import zeros_of
-from jitgrad.ops.movement import reshape, slice_
 
 
 def scan(
@@ -49,7 +46,8 @@ def scan(
         f: one step. The carry that it returns has the form, shapes and dtypes of `init`.
         init: the first carry.
         xs: what to step through; None if `length` says how often.
-        length: the number of steps, as it follows from `xs`, too.
+        length: the number of steps, as it follows from `xs`, too. If it is 0, `init` and empty ys
+            are returned.
         reverse: begin with the last slice; each y stands where its slice stood.
         dim: the axis of `xs`, and that of the stacked y.
 
@@ -68,12 +66,14 @@ def scan(
     axes = [axis_of("scan", dim, len(x._shape)) for x in rows]
     steps = _length([x._shape[a] for x, a in zip(rows, axes, strict=True)], length)
     state = local.state
+    if not steps:
+        return _none(f, init, xs, axes, dim, state)
     if state.tracing or state.rule or any(t.device.type != "cpu" for t in [*leaves(init), *rows]):
         return _loop(f, init, xs, steps, reverse, dim)
     carry = [t._pair(state) for t in leaves(init)]
     sliced = [t._pair(state) for t in rows]
     facts = [(node.shape, node.dtype) for node, _ in carry]
-    facts += [(_without(n.shape, a), n.dtype) for (n, _), a in zip(sliced, axes, strict=True)]
+    facts += [(without(n.shape, a), n.dtype) for (n, _), a in zip(sliced, axes, strict=True)]
     use = _step(f, (init, xs), facts, [e for _, e in carry], [e for _, e in sliced], state)
     if use is None:
         return _loop(f, init, xs, steps, reverse, dim)
@@ -98,26 +98,9 @@ def _length(found: list[int], length: int | None) -> int:
         what = "neither xs nor length is given" if not sizes else f"lengths differ: {sorted(sizes)}"
         raise ValueError(f"scan: {what}")
     (steps,) = sizes
-    if steps < 1:
-        raise ValueError(f"scan: there must be at least one step, not {steps}")
+    if steps < 0:
+        raise ValueError(f"scan: {steps} steps")
     return steps
-
-
-def _without(shape: Shape, axis: int) -> Shape:
-    return (*shape[:axis], *shape[axis + 1 :])
-
-
-def row(x: Any, axis: int, t: int) -> Any:
-    """Slice `t` of a Node or Tensor along `axis`, which vanishes."""
-    moves = _moves(tuple(x.shape), axis, t)
-    return reshape(slice_(x, **dict(zip(("starts", "steps", "sizes"), moves[0], strict=True))),
-                   shape=moves[1])  # fmt: skip
-
-
-def _moves(shape: Shape, axis: int, t: int) -> tuple[tuple[Shape, Shape, Shape], Shape]:
-    starts = tuple([t if i == axis else 0 for i in range(len(shape))])
-    sizes = tuple([1 if i == axis else n for i, n in enumerate(shape)])
-    return (starts, (1,) * len(shape), sizes), _without(shape, axis)
 
 
 def _turns(steps: int, reverse: bool) -> list[int]:
@@ -162,12 +145,48 @@ def _step(
             return None
         outs = [use.step.body.facts[at][:2] for at in use.step.outs]
         _same(_facts(arguments[0]), (use.result[0], outs[: _count(use.result[0])]))
+        _take_back(use)  # each step has numbers of its own
         true = _reached(use.step, first, wanted)
         if true == wanted:
             return use
         wanted = true
-        for generator, node in reversed(use.drawn):
-            generator._draw = node.attrs[3]
+
+
+def _take_back(use: Use) -> None:
+    """As if it had drawn nothing."""
+    for generator, node in reversed(use.drawn):
+        generator._draw = node.attrs[3]
+
+
+def _none(
+    f: Any, init: Any, xs: Any, axes: list[int], dim: int, state: State
+) -> tuple[Any, Any]:  # fmt: skip
+    """No step: `f` runs only to tell what its results are."""
+    first = leaves(init)
+    facts = [(tuple(t._shape), t._dtype) for t in first]
+    rows = list(zip(leaves(xs), axes, strict=True))
+    before, state.grad = state.grad, False
+    try:
+        if any(t.device.type != "cpu" for t in [*first, *leaves(xs)]):  # nothing runs or is drawn
+            slices = [zeros(without(x._shape, a), dtype=x._dtype, device=x.device) for x, a in rows]
+            result = f(init, filled(form(xs), slices))
+            outs = [(tuple(t._shape), t._dtype) for t in leaves(result)]
+        else:
+            facts += [(without(x._shape, axis), x._dtype) for x, axis in rows]
+            use = recorded(f, (init, xs), facts, len(first), [False] * len(facts))
+            assert use is not None, "without gradients everything is a Body"
+            _take_back(use)
+            result = use.result
+            outs = [use.step.body.facts[at][:2] for at in use.step.outs]
+    finally:
+        state.grad = before
+    _same(_facts(init), (form(result[0]), outs[: len(first)]))
+    ys = []
+    for shape, dtype in outs[len(first) :]:
+        axis = axis_of("scan", dim, len(shape) + 1)
+        device = first[0].device if first else "cpu"
+        ys.append(zeros((*shape[:axis], 0, *shape[axis:]), dtype=dtype, device=device))
+    return init, filled(form(result[1]), ys)
 
 
 def _count(value: Any) -> int:
@@ -196,7 +215,7 @@ def _reached(step: Step, first: list[Any], wanted: list[bool]) -> list[bool]:
 
 
 class _Scan:
-    """One use: what its steps have in common."""
+    """One use: a Loop over what its steps have in common."""
 
     def __init__(
         self, use: Use, carry: list[Any], sliced: list[Any], axes: list[int], steps: int,
@@ -204,180 +223,81 @@ class _Scan:
     ) -> None:  # fmt: skip
         self.use, self.step = use, use.step
         self.carry, self.sliced, self.axes = carry, sliced, axes
-        self.turns = _turns(steps, reverse)
+        self.steps, self.reverse = steps, reverse
         facts = use.step.body.facts
         self.stack = [
             axis_of("scan", dim, len(facts[at][0]) + 1) for at in use.step.outs[len(carry) :]
         ]
 
     def record(self, state: State, depth: int) -> tuple[Any, Any]:
-        """All steps; the results."""
+        """The Loop and its Edge; the results."""
         here = place(state)
-        edge = self._edge(here.site)
         before = ir_site.swap(here.site)
         try:
-            carry, ys = self._forward(edge, state)
-            outs = [*carry, *[stack(y, axis=axis) for y, axis in zip(ys, self.stack, strict=True)]]
+            loop = self._loop(state)
+            edge = self._edge(loop, here.site)
+            count = len(self.carry)
+            outs = [loop.last(k) for k in range(count)]
+            for at, axis in zip(self.step.outs[count:], self.stack, strict=True):
+                outs.append(moved(loop.stack(at), 0, axis))
+            if state.eager:
+                pending.flush(outs)
         finally:
             ir_site.swap(before)
         tensors = []
         for i, node in enumerate(outs):
             differentiable = edge is not None and self.step.ends[i] is not None
-            if i < len(carry):
+            if i < count:
                 differentiable = differentiable and self.step.leaves[i] is not None
             own = output(edge, i, node) if edge is not None and differentiable else None
             tensors.append(finished(state, here if i == 0 else None, node, own, depth + 1))
         return filled(self.use.result, tensors)
 
-    def _edge(self, site: Any) -> _ScanEdge | None:
-        if not any(end is not None for end in self.step.ends):
+    def _loop(self, state: State) -> Loop:
+        step, use = self.step, self.use
+        inputs = [in_memory(node) for node, _ in self.carry]
+        reads: list[Any] = [("carry", k, step.outs[k]) for k in range(len(inputs))]
+        for (node, _), axis in zip(self.sliced, self.axes, strict=True):
+            reads.append(("slice", len(inputs), axis))
+            inputs.append(node)
+        for node in use.closed:
+            reads.append(("same", len(inputs)))
+            inputs.append(node)
+        for generator, node in use.draws:
+            reads.append(("draw", len(inputs), self._draws(generator), 0))
+            inputs.append(_first(state, generator, node))
+        for generator in {id(g): g for g, _ in use.draws}.values():
+            generator._draw += (self.steps - 1) * self._draws(generator)
+        numbers = []
+        for at, value in use.numbers.items():
+            numbers.append((at, len(inputs)))
+            inputs.append(scalar(value, step.body.facts[at][1]))
+        return Loop(step.body, self.steps, self.reverse, tuple(inputs), tuple(reads),
+                    tuple(numbers), ir_site.here())  # fmt: skip
+
+    def _draws(self, generator: Any) -> int:
+        """How many numbers of a generator one step draws."""
+        return sum(g is generator for g, _ in self.use.draws)
+
+    def _edge(self, loop: Loop, site: Any) -> ScanEdge | None:
+        step = self.step
+        if not any(end is not None for end in step.ends):
             return None
         edges = [e for _, e in [*self.carry, *self.sliced]] + self.use.outer
         inputs = [e if leaf is not None else None
-                  for e, leaf in zip(edges, self.step.leaves, strict=True)]  # fmt: skip
-        edge = _ScanEdge("scan", None, tuple(inputs), (), None, None, site)
+                  for e, leaf in zip(edges, step.leaves, strict=True)]  # fmt: skip
+        edge = ScanEdge("scan", None, tuple(inputs), (), None, None, site)
         edge.grads, edge.frees = {}, True
-        edge.step, edge.turns = self.step, self.turns
-        edge.rows = [(node.shape, axis) for (node, _), axis in zip(self.sliced, self.axes,
-                                                                   strict=True)]  # fmt: skip
-        edge.stack, edge.saved = self.stack, [None] * len(self.turns)
+        edge.step, edge.stack = step, self.stack
+        edge.saved = Saved(step, loop, [g for g, _ in self.use.draws])
         return edge
 
-    def _forward(
-        self, edge: _ScanEdge | None, state: State
-    ) -> tuple[list[Node], list[list[Node]]]:  # fmt: skip
-        step, use, site = self.step, self.use, ir_site.here()
-        carry = [node for node, _ in self.carry]
-        ys: list[list[Any]] = [[None] * len(self.turns) for _ in self.stack]
-        draws = [node for _, node in use.draws]
-        for turn, t in enumerate(self.turns):
-            if turn:
-                draws = [_again(g, node) for g, node in use.draws]
-            if state.capture is not None:
-                for (g, _), node in zip(use.draws, draws, strict=True):
-                    state.capture.drew(g, node, node.attrs[3])
-            rows = [row(x, a, t) for (x, _), a in zip(self.sliced, self.axes, strict=True)]
-            call = Call(step.body, (*carry, *rows, *use.closed, *draws), site)
-            call.numbers = use.numbers
-            if edge is not None:
-                edge.saved[t] = call
-                keep(edge, call, step.saved)
-            outs = [call.part(at) for at in step.outs]
-            if state.eager:
-                pending.flush(outs)
-            carry = outs[: len(carry)]
-            for y, node in zip(ys, outs[len(carry) :], strict=True):
-                y[t] = node
-        return carry, ys
 
-
-def _again(generator: Any, node: Node) -> Node:
-    """A new draw like `node`."""
+def _first(state: State, generator: Any, node: Node) -> Node:
+    """A new draw like `node`: that of the first step."""
     shape, dtype, *_ = node.attrs
     seed, number = generator.next_draw()
-    return make_source(node.op.name, shape=shape, dtype=dtype, seed=seed, draw=number)
-
-
-class _ScanEdge(Joint):
-    """The Edge of all steps; `saved` has their Calls by place along the axis.
-
-    Attributes:
-        turns: places in the order of the steps.
-        rows: shape and axis of what is stepped through. `stack`: axes of the stacked results.
-    """
-
-    __slots__ = ("rows", "stack", "step", "turns")
-    rows: list[tuple[Shape, int]]
-    stack: list[int]
-    step: Step
-    turns: list[int]
-
-    def held(self) -> list[Node]:
-        return []
-
-    def backward(self, g: Any, create: bool) -> Any:
-        grads = self.arrived()
-        count = len(self.step.outs) - len(self.stack)
-        carry = [grads.get(i) for i in range(count)]
-        ys = [grads.get(count + i) for i in range(len(self.stack))]
-        make = self._tape if create else self._calls
-        first, rows, closed = make(carry, ys)
-        found: list[Any] = []
-        for parts, (_, axis) in zip(rows, self.rows, strict=True):
-            some = next((x for x in parts if x is not None), None)
-            if some is not None:
-                parts = [zeros_of(some) if x is None else x for x in parts]
-                found.append(stack(parts, axis=axis))
-            else:
-                found.append(None)
-        return (*first, *found, *closed)
-
-    def _slices(self, ys: list[Any], t: int) -> list[Any]:
-        return [None if y is None else row(y, a, t) for y, a in zip(ys, self.stack, strict=True)]
-
-    def _calls(self, carry: list[Any], ys: list[Any]) -> Any:
-        """The gradients as Calls: of the first carry, of slices, of what is closed over."""
-        state, step, site = local.state, self.step, ir_site.here()
-        count, end = len(carry), len(carry) + len(self.rows)
-        rows: list[list[Any]] = [[None] * len(self.turns) for _ in self.rows]
-        closed: list[Any] = [None] * (len(step.leaves) - end)
-        for t in reversed(self.turns):
-            gs = [*carry, *self._slices(ys, t)]
-            given = tuple([x is not None for x in gs])
-            if not any(given):
-                continue
-            gradient = step.gradient(given)
-            there = [x for x in gs if x is not None]
-            reads = [self.saved[t].part(at) for at in gradient.reads]
-            call = Call(gradient.body, (*there, *reads), site)
-            out = [None if at is None else call.part(at) for at in gradient.results]
-            carry = out[:count]
-            for parts, x in zip(rows, out[count:end], strict=True):
-                parts[t] = x
-            for k, x in enumerate(out[end:]):
-                if x is not None:
-                    closed[k] = x if closed[k] is None else closed[k] + x
-            if state.eager:
-                pending.flush([x for x in [*out, *closed] if x is not None])
-        return carry, rows, closed
-
-    def _tape(self, carry: list[Any], ys: list[Any]) -> Any:
-        """The same as Tensors that can be differentiated: by Edges like those recorded inside, one
-        set for each step."""
-        step = self.step
-        count, end = len(carry), len(carry) + len(self.rows)
-        stops: list[Any] = []
-        for k, (leaf, outer) in enumerate(zip(step.leaves, self.inputs, strict=True)):
-            if leaf is None:
-                stops.append(None)
-            elif count <= k < end:  # one for each slice
-                stops.append([_stop(outer, *self.rows[k - count], t) for t in sorted(self.turns)])
-            else:
-                stops.append(passing(outer, leaf.shape, leaf.dtype))
-        links: dict[Any, Any] = {None: None}
-        before, roots = stops[:count], []
-        for t in self.turns:
-            sources = [*before, *[s and s[t] for s in stops[count:end]], *stops[end:]]
-            links |= dict(zip(step.leaves, sources, strict=True)) | {None: None}
-            call = self.saved[t]
-            table = {id(step.nodes[at]): call.part(at) for at in step.saved}
-            for edge in step.edges:
-                links[edge] = edge.over(tuple([links[x] for x in edge.inputs]), table)
-            before = [links[edge] for edge in step.ends[:count]]
-            there = zip(step.ends[count:], self._slices(ys, t), strict=True)
-            roots += [(links[edge], g) for edge, g in there if g is not None]
-        roots += [(edge, g) for edge, g in zip(before, carry, strict=True) if g is not None]
-        flat = [x for s in stops if s for x in (s if type(s) is list else [s])]
-        found = run(roots, retain=True, create=True, targets=flat, accumulate=nowhere)
-        rows = [[found.get(x) for x in s] if s else [None] for s in stops[count:end]]
-        return (
-            [found.get(x) for x in stops[:count]], rows, [found.get(x) for x in stops[end:]]
-        )  # fmt: skip
-
-
-def _stop(outer: Edge, shape: Shape, axis: int, t: int) -> Edge:
-    """An Edge for slice `t` of what `outer` made, which has `shape`."""
-    starts, less = _moves(shape, axis, t)
-    sliced = movement_edge(outer, "slice", starts, shape)
-    less_edge = movement_edge(sliced, "reshape", (less,), starts[2])
-    return passing(less_edge, less, outer.dtype)  # type: ignore[arg-type]  # of one result
+    node = make_source(node.op.name, shape=shape, dtype=dtype, seed=seed, draw=number)
+    if state.capture is not None:
+        state.capture.drew(generator, node, number)
+    return node

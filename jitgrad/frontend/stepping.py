@@ -1,4 +1,4 @@
-"""One step of a scan, recorded once: its Body, its Edges, and the Bodies of its gradients.
+"""One step of a scan, recorded once: its Body and its Edges; see `reversing` for its gradient.
 
 The function runs on stand-ins for what is carried and for one slice of the operands. What it reads
 besides (weights) becomes inputs of the Body as well, and so do its random draws, which are new ones
@@ -12,21 +12,20 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from jitgrad.frontend.calls import Gradient, gradient_of, hole, through, tracing
+from jitgrad.frontend.calls import hole, tracing
 from jitgrad.frontend.record import wrap
 from jitgrad.frontend.state import local
 from jitgrad.frontend.storage import snapshot
-from jitgrad.frontend.tape import Box, Edge, Leaf, deposit, order
+from jitgrad.frontend.tape import Box, Edge, Leaf, order
 from jitgrad.frontend.tree import filled, form, leaves
 from jitgrad.frontend.views import numpy_view
 from jitgrad.ir.call import HOLE, Body
 from jitgrad.ir.node import Node
 from jitgrad.ir.op import OPS
-from jitgrad.ops.library import barrier
 
 KNOWN = 64  # steps remembered
 _INSIDE = ""  # the file of what is recorded while tracing
-_CONST, _SCALAR = OPS["const"], OPS["scalar"]
+_SCALAR = OPS["scalar"]
 _known: OrderedDict[Any, Step] = OrderedDict()
 
 
@@ -36,20 +35,28 @@ class Step:
     Attributes:
         leaves: a stand-in Edge for each carried value and slice (None: no gradient), then one for
             each Edge that closed-over Tensors have.
-        edges: those recorded inside, oldest first, over nodes of no values.
+        edges: those recorded inside, oldest first, over `nodes`, which hold no values.
+        carried: how many values are carried. `given`: those and the slices. `closed`: how many
+            values are closed over.
         outs: positions of the new carried values and of the results.
         ends: their Edges, among `edges` or `leaves`.
-        saved: positions of values that backward reads.
+        gradients: what `reversing` has found.
     """
 
-    __slots__ = ("body", "edges", "ends", "gradients", "leaves", "nodes", "outs", "places", "saved")
+    __slots__ = (
+        "body", "carried", "closed", "edges", "ends", "given", "gradients", "leaves", "nodes",
+        "outs", "places",
+    )  # fmt: skip
 
     def __init__(
-        self, body: Body, edges: list[Edge], ends: list[Any], leaves: list[Any], at: dict[int, int]
-    ) -> None:
+        self, body: Body, edges: list[Edge], ends: list[Any], leaves: list[Any], at: dict[int, int],
+        counts: tuple[int, int, int], outs: list[int],
+    ) -> None:  # fmt: skip
         """`edges` as recorded over nodes whose positions are in `at`."""
         self.body = body
-        self.gradients: dict[Any, Gradient] = {}
+        self.carried, self.given, self.closed = counts
+        self.outs = outs
+        self.gradients: dict[Any, Any] = {}
         # Nodes over nothing: what was recorded leads to weights, which are not to be kept alive.
         nodes = [hole(shape, dtype) for shape, dtype, _ in body.facts[: body.count]]
         for op, ins, attrs, shape, dtype, note, data in body.steps:
@@ -64,43 +71,6 @@ class Step:
         self.leaves = leaves
         self.edges = [links[edge] for edge in edges]
         self.ends = [links[edge] for edge in ends]
-        self.outs: list[int] = []
-        self.saved = tuple(sorted({self.places[id(n)] for e in self.edges for n in e.held()}))
-
-    def gradient(self, given: tuple[bool, ...]) -> Gradient:
-        """The gradients of `leaves`, from those of the outs for which `given` is true."""
-        found = self.gradients.get(given)
-        if found is None:
-            found = self.gradients[given] = self._differentiated(given)
-        return found
-
-    def _differentiated(self, given: tuple[bool, ...]) -> Gradient:
-        state = local.state
-        before = state.grad
-        with tracing(state, rule=True):
-            state.grad = False
-            try:
-                there = [k for k, x in enumerate(given) if x]
-                gs = [hole(*self.body.facts[self.outs[k]][:2]) for k in there]
-                grads: dict[Any, Any] = {}
-                for k, g in zip(there, _gate(gs), strict=True):
-                    deposit(grads, self.ends[k], g)
-                found = through(self.edges, grads)
-            finally:
-                state.grad = before
-        results = [None if leaf is None else found.get(leaf) for leaf in self.leaves]
-        gradient = gradient_of(self.body.name, gs, results, self.places)
-        assert set(gradient.reads) <= set(self.saved), "rules read what Edges save"
-        return gradient
-
-
-def _gate(nodes: list[Node]) -> list[Node]:
-    """`nodes` where a step begins: all that the one before leaves is in memory then, so that all
-    steps share their kernels, and long graphs are cut here."""
-    if not nodes:
-        return []
-    first = barrier(*nodes)
-    return [first, *[barrier(x, first) for x in nodes[1:]]]
 
 
 class Use:
@@ -197,8 +167,7 @@ def recorded(
             Leaf(shape, dtype, Box()) if want else None
             for (shape, dtype), want in zip(facts, wanted, strict=True)
         ]
-        nodes = [*_gate(holes[:carried]), *holes[carried:]]
-        given = [wrap(node, leaf) for node, leaf in zip(nodes, stand_ins, strict=True)]
+        given = [wrap(node, leaf) for node, leaf in zip(holes, stand_ins, strict=True)]
         result = fn(*filled(arguments, given))
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError("scan: the function must return a pair (carry, y)")
@@ -206,13 +175,13 @@ def recorded(
         outs = [t._pair(state)[0] for t in tensors]
         ends = [t._edge() for t in tensors]
     try:
-        return _use(reads, holes, stand_ins, start, result, outs, ends)
+        return _use(reads, holes, carried, stand_ins, start, result, outs, ends)
     except Unfit:
         return None
 
 
 def _use(
-    reads: _Reads, holes: list[Node], stand_ins: list[Any], start: int,
+    reads: _Reads, holes: list[Node], carried: int, stand_ins: list[Any], start: int,
     result: Any, outs: list[Node], ends: list[Any],
 ) -> Use:  # fmt: skip
     use = Use()
@@ -230,11 +199,11 @@ def _use(
     links = [*stand_ins, *closed.values()]
     ends = [closed.get(x, x) for x in ends]
     positions = [at[id(node)] for node in outs]
-    key = (_form(body), tuple(_forms(edges, ends, links, at)), tuple(positions))
+    counts = carried, len(holes), len(use.closed)
+    key = (body.form(), tuple(_forms(edges, ends, links, at)), tuple(positions), counts)
     step = _known.get(key)
     if step is None:
-        step = _known[key] = Step(body, edges, ends, links, at)
-        step.outs = positions
+        step = _known[key] = Step(body, edges, ends, links, at, counts, positions)
         if len(_known) > KNOWN:
             _known.popitem(last=False)
     use.step = step
@@ -261,7 +230,7 @@ def _below(
             seen.add(id(node))
             if id(node) in drawn:
                 used.add(id(node))
-            elif node.realised or (node.inputs and not inside(node)):
+            elif node.realised or not (inside(node) or node.op.name in ("const", "scalar")):
                 closed.append(node)
             elif node.op is HOLE:
                 raise RuntimeError("scan: the function uses tensors of another scan's function")
@@ -290,15 +259,6 @@ def _tape(ends: list[Any], stand_ins: list[Any], start: int) -> tuple[list[Edge]
         if x is not None and x not in found and x not in known:
             outer[x] = None
     return edges, list(outer)
-
-
-def _form(body: Body) -> Any:
-    """A Body as a key: all but what differs from use to use."""
-    steps = [
-        (op, ins, repr(attrs) if op is _CONST else attrs, shape, dtype, note)
-        for op, ins, attrs, shape, dtype, note, _ in body.steps
-    ]
-    return (tuple([fact[:2] for fact in body.facts[: body.count]]), tuple(steps))
 
 
 def _forms(edges: list[Edge], ends: list[Any], links: list[Any], at: dict[int, int]) -> Any:

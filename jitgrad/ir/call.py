@@ -61,6 +61,14 @@ class Body:
             self.steps.append(step)
             self.facts.append((node.shape, node.dtype, node.op))
 
+    def form(self) -> Any:
+        """What two Bodies share that differ in numbers alone, as a key."""
+        steps = [
+            (op, ins, repr(attrs) if op.name == "const" else attrs, shape, dtype, note)
+            for op, ins, attrs, shape, dtype, note, _ in self.steps
+        ]
+        return (tuple([fact[:2] for fact in self.facts[: self.count]]), tuple(steps))
+
 
 class Call:
     """One application of a Body.

@@ -8,7 +8,6 @@ and makes one native call. Imports: ir, compiler, runtime.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,8 @@ from jitgrad.compiler.values import ONE, Access, Value, memory_of, reduced
 from jitgrad.ir.node import Node
 from jitgrad.kernels.columns import BLOCK, ROWS
 from jitgrad.kernels.gemm import COLUMN_STEP, ROW_STEP
-from jitgrad.runtime import blas, pool, tiles
+from jitgrad.runtime import blas, tiles
+from jitgrad.runtime.plan import Plan
 from jitgrad.runtime.program import Program, Step
 
 GRAIN = 16384  # elements per chunk of work
@@ -33,7 +33,7 @@ ELEMENT = ("size", ())  # the size of a unit that is an element
 _OF_PRODUCTS = {"tiles", "row_parts", "column_parts", "parts", "part", "operand", "part work"}
 
 
-class Bound:
+class Bound(Plan):
     """One schedule at one set of sizes."""
 
     def __init__(self, schedule: Schedule, functions: list[Any], nodes: list[Node]) -> None:
@@ -84,9 +84,9 @@ class Bound:
                 grain = max(1, -(-total // (2 * pairs)))
             steps.append(Step(function, segments, grain=grain, scratch=scratch, serial=serial))
         self.bytes, self.flops = sum(self.step_bytes), sum(self.step_flops)
-        self.steps = steps
+        self.steps, self.launches = steps, len(steps)
         self.program = Program(steps)
-        self._freeze()
+        self.freeze()
         self.nodes = []  # the plan outlives the graph it was made for
 
     # -- numbers --------------------------------------------------------------------------------
@@ -273,69 +273,3 @@ class Bound:
         if kernel.product is not None and kernel.depth is not None:
             shape, depth = self.shape(kernel.product), self.number(("extent", *kernel.depth))
             self.step_flops[step] += 2 * depth * math.prod(shape)
-
-    # -- running --------------------------------------------------------------------------------
-
-    def _freeze(self) -> None:
-        def column(rows: Sequence[tuple[int, ...]], k: int) -> Any:
-            return np.array([r[k] for r in rows], np.int64)
-
-        self.leaf_words, self.leaf_nodes = column(self.leaves, 0), [r[1] for r in self.leaves]
-        self.leaf_offsets = column(self.leaves, 2)
-        self.out_words, self.out_numbers = column(self.outs, 0), [r[1] for r in self.outs]
-        self.out_offsets = column(self.outs, 2)
-        self.temp_words, self.temp_offsets = column(self.temps, 0), column(self.temps, 1)
-        self.offsets = {
-            "leaf": self.leaf_offsets, "out": self.out_offsets, "temp": self.temp_offsets
-        }  # fmt: skip
-        self.typed = {
-            suffix: self.words.view(kind)
-            for suffix, kind in (
-                ("f32", np.float32), ("f64", np.float64), ("i8", np.int8), ("i16", np.int16),
-                ("i32", np.int32), ("i64", np.int64), ("u8", np.uint8), ("b1", np.uint8),
-            )
-        }  # fmt: skip
-
-    def run(self, nodes: list[Node], launch: Any = None) -> tuple[list[Any], Any]:
-        """Buffers of the outputs, and the failure if a kernel reported one.
-
-        `launch` runs the bound program in place of one native call (to time it step by step).
-        """
-        words = self.words
-        if self.sliced:
-            self.nodes = nodes
-            for where, row, access, itemsize, start in self.sliced:
-                self.offsets[where][row] = start + self.view(access)[2] * itemsize
-            self.nodes = []
-        outs = [
-            pool.alloc(n) if k is None else nodes[k].data
-            for n, k in zip(self.output_bytes, self.donors, strict=True)
-        ]
-        if self.leaf_nodes:
-            words[self.leaf_words] = self.leaf_offsets + [
-                nodes[i].data.ptr for i in self.leaf_nodes
-            ]
-        if self.out_numbers:
-            words[self.out_words] = self.out_offsets + [outs[i].ptr for i in self.out_numbers]
-        arena = None
-        if self.arena_bytes:
-            arena = pool.alloc(self.arena_bytes)
-            words[self.temp_words] = self.temp_offsets + arena.ptr
-        if self.scalars:
-            with np.errstate(over="ignore"):  # 1e300 is inf in float32
-                for word, i in self.scalars:
-                    node = nodes[i]
-                    dtype = node.dtype
-                    self.typed[dtype.suffix][word * (8 // dtype.itemsize)] = node.data
-        for word, i, k in self.slots:
-            words[word] = np.int64(np.uint64(nodes[i].attrs[k] & 0xFFFFFFFFFFFFFFFF))
-        failure = self.program.run() if launch is None else self.by(launch, nodes)
-        return outs, failure
-
-    def by(self, launch: Any, nodes: list[Node]) -> Any:
-        """Run by `launch(self)`, which finds the graph in `self.nodes` meanwhile."""
-        self.nodes = nodes
-        try:
-            return launch(self)
-        finally:
-            self.nodes = []

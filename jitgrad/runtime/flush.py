@@ -14,8 +14,20 @@ from typing import Any
 from jitgrad.compiler import schedule as schedules
 from jitgrad.compiler import snapshot
 from jitgrad.ir.apply import realise
+from jitgrad.ir.loop import Loop
 from jitgrad.ir.node import Node, walk
-from jitgrad.runtime import build, checking, meta, misses, recall, switches, threads, tiles, trace
+from jitgrad.runtime import (
+    build,
+    checking,
+    looping,
+    meta,
+    misses,
+    recall,
+    switches,
+    threads,
+    tiles,
+    trace,
+)
 from jitgrad.runtime.bind import Bound
 from jitgrad.runtime.errors import not_built, raise_failure
 from jitgrad.runtime.stages import Stages
@@ -24,9 +36,11 @@ from jitgrad.runtime.stats import counts
 CUT = 1024  # nodes in one schedule
 NODES = 40_000  # in the schedules kept, 2 kB each; making one again compiles nothing
 PLANS = 512  # bound plans kept
+LOOPS = 64  # plans of Loops kept
 
 _programs: OrderedDict[Any, Program] = OrderedDict()
 _plans: OrderedDict[Any, Bound] = OrderedDict()
+_loops: OrderedDict[Any, looping.LoopPlan] = OrderedDict()
 _numbers = itertools.count()
 _clock = itertools.count()
 
@@ -81,6 +95,8 @@ def _trim() -> None:
         recall.forget(oldest)
         for plan in [plan for plan in _plans if plan[0] == oldest.number]:
             del _plans[plan]
+        for loop in [key for key, plan in _loops.items() if plan.schedule is oldest.schedule]:
+            del _loops[loop]
         nodes -= oldest.nodes
         if nodes <= NODES:
             break
@@ -108,6 +124,13 @@ def flush(nodes: list[Node], sight: recall.Sight | None = None) -> None:
     if planned and len(planned) < len(roots):  # each device has programs of its own
         flush(planned)
         roots = pending(roots)
+    if not roots:
+        return
+    for first, loop in looping.ahead(roots):
+        flush(first)
+        run_loop(loop)
+        sight = None  # it was of the graph as it looked before
+    roots = pending(roots)
     if not roots:
         return
     order = walk(roots)
@@ -190,6 +213,43 @@ def run(
         values.check({i: snap.nodes[i].array() for i in snap.outputs}, plan)
 
 
+def loop_plan(loop: Loop, wanted: looping.Wanted) -> looping.LoopPlan:
+    """A new plan for a Loop whose inputs are in memory."""
+    roots, meant = looping.body_graph(loop, wanted)
+    snap = snapshot.take(roots)
+    return looping.LoopPlan(loop, wanted, meant, program_of(snap), snap.nodes)
+
+
+def run_loop(loop: Loop) -> None:
+    """Compute the results of a Loop that somebody holds; its inputs are in memory, or numbers.
+
+    Raises:
+        IndexError: as `flush`.
+    """
+    parts = loop.alive()
+    wanted = [part for part, _ in parts]
+    nodes = list(loop.inputs)
+    looks = tuple([(x.op, x.shape, x.strides, x.offset) for x in nodes])
+    key = (loop.body, loop.times, loop.reverse, loop.reads, loop.numbers, tuple(wanted), looks,
+           switches.jit(), switches.fuse())  # fmt: skip
+    plan = _loops.get(key)
+    if plan is None:
+        plan = _loops[key] = loop_plan(loop, wanted)
+        if len(_loops) > LOOPS:
+            _loops.popitem(last=False)
+    else:
+        _loops.move_to_end(key)
+    with threads.execution_lock:
+        plan.site = loop.site
+        outs, failure = plan.run(nodes, trace.launch())
+    counts.add(plan, plan.kernels, plan.count)
+    if failure is not None:
+        plan.fail(failure, nodes, [node for _, node in parts])
+    for (_, node), buffer in zip(parts, outs, strict=True):
+        realise(node, buffer)
+    loop.done()
+
+
 def bound(program: Program, snap: snapshot.Snapshot) -> Bound:
     """The plan for these sizes and views; a few hundred are kept."""
     numbers = tuple(
@@ -223,6 +283,7 @@ def _steps(node: Node) -> Any:
 def forget() -> None:
     """Drop schedules and plans; kernels stay."""
     recall.forget()
+    _loops.clear()
     _plans.clear()
     _programs.clear()
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from jitgrad.compiler import snapshot
 from jitgrad.ir.apply import realise
+from jitgrad.ir.loop import Loop
 from jitgrad.ir.node import Node, skeleton, walk
 from jitgrad.ir.references import ASKING
-from jitgrad.runtime import checking, flush, pool, stats, switches, threads, trace
+from jitgrad.runtime import checking, flush, looping, pool, stats, switches, threads, trace
 from jitgrad.runtime.bind import Bound
-from jitgrad.runtime.errors import raise_failure
-from jitgrad.runtime.patched import Patched, outputs
+from jitgrad.runtime.plan import Plan
 from jitgrad.runtime.program import Failure, Program
 from jitgrad.runtime.script import Script
 
@@ -35,7 +35,7 @@ class Part:
     leaves: list[tuple[int, int, int]]  # word, input or (past the inputs) result, byte offset
     numbers: list[tuple[str, int, int]]  # dtype, word, number
     outs: list[tuple[int, int, int]]  # word, result, byte offset
-    plan: Bound
+    plan: Plan
     sites: list[Node]
     __slots__ = ("draws", "leaves", "numbers", "outs", "plan", "sites")
 
@@ -62,36 +62,58 @@ class Replay:
         self.parts: list[Part] = []
         self.sizes: list[int] = []
         self.tally = stats.Tally()
-        order = walk(roots)
-        graph = [roots]
-        if len(order) > flush.CUT:
-            graph = [*flush.pieces(order, roots), roots]
-        for some in graph:
-            some = list({id(n): n for n in some if not n.realised}.values())
-            if some:
-                self._part(some, sources)
+        for first, loop in looping.ahead(roots):
+            self._graph(first, sources)
+            self._loop(loop, sources)
+        self._graph(roots, sources)
         self.at = [self._place[id(n)] - self.inputs for n in roots]
         steps = [step for part in self.parts for step in part.plan.steps]
         self.program = self.parts[0].plan.program if len(self.parts) == 1 else Program(steps)
         self._arena: Any = None  # for temporary values, kept between runs
         del self._place, self._offset
 
-    def _part(self, roots: list[Node], sources: dict[int, int]) -> None:
-        snap = snapshot.take(roots)
-        program = flush.program_of(snap)
+    def _graph(self, roots: list[Node], sources: dict[int, int]) -> None:
+        """Parts that compute `roots`, below which there are no Loops any more."""
+        order = walk(flush.pending(roots))
+        graph = [*flush.pieces(order, roots), roots] if len(order) > flush.CUT else [roots]
+        for some in graph:
+            some = flush.pending(some)
+            if some:
+                snap = snapshot.take(some)
+                program = flush.program_of(snap)
+                plan = Bound(program.schedule, program.functions, snap.nodes)
+                wanted = [snap.nodes[i] for i in snap.outputs]
+                values = checking.expected(snap.nodes, snap.outputs)
+                count = program.kernels, len(snap.nodes)
+                self._part(plan, snap.nodes, wanted, count, sources)
+                if values is not None:
+                    values.check({i: snap.nodes[i].array() for i in snap.outputs}, plan)
+
+    def _loop(self, loop: Loop, sources: dict[int, int]) -> None:
+        """A part that computes a Loop."""
+        parts = loop.alive()
+        plan = flush.loop_plan(loop, [part for part, _ in parts])
+        wanted = [node for _, node in parts]
+        self._part(plan, list(loop.inputs), wanted, (plan.kernels, plan.count), sources)
+        loop.done()
+
+    def _part(
+        self, plan: Plan, nodes: list[Node], wanted: list[Node], count: tuple[int, int],
+        sources: dict[int, int],
+    ) -> None:  # fmt: skip
+        """One native call, and the first run of it: `nodes` are those that the plan counts."""
         part = Part()
-        part.plan = plan = Bound(program.schedule, program.functions, snap.nodes)
-        part.sites = skeleton(snap.nodes)
-        values = checking.expected(snap.nodes, snap.outputs)
+        part.plan = plan
+        part.sites = skeleton(nodes)
         with threads.execution_lock:
-            outs, failure = plan.run(snap.nodes, trace.launch())
-        self.tally.plans.append((plan, program.kernels, len(snap.nodes)))
-        stats.counts.add(plan, program.kernels, len(snap.nodes))
+            outs, failure = plan.run(nodes, trace.launch())
+        self.tally.plans.append((plan, *count))
+        stats.counts.add(plan, *count)
         if failure is not None:
-            raise_failure(failure, program.schedule, snap.nodes)
+            plan.fail(failure, nodes, wanted)
         part.leaves = []
         for word, i, offset in plan.leaves:
-            node = snap.nodes[i]
+            node = nodes[i]
             at = self._place.get(id(node))
             if at is None:
                 plan.words[word] = node.data.ptr + offset
@@ -101,21 +123,18 @@ class Replay:
                 part.leaves.append((word, at, offset - start))
         part.numbers = []
         for word, i in plan.scalars:
-            node = snap.nodes[i]
+            node = nodes[i]
             index = sources.get(id(node))
             if index is not None:
                 step = 8 // node.dtype.itemsize
                 part.numbers.append((node.dtype.suffix, word * step, index))
-        part.draws = [(w, sources[id(snap.nodes[i])], k) for w, i, k in plan.slots]
+        part.draws = [(w, sources[id(nodes[i])], k) for w, i, k in plan.slots]
         part.outs = [(word, len(self.sizes) + number, at) for word, number, at in plan.outs]
-        for i, buffer in zip(snap.outputs, outs, strict=True):
-            realise(snap.nodes[i], buffer)
-            self._place[id(snap.nodes[i])] = self.inputs + len(self.sizes)
+        for node, buffer in zip(wanted, outs, strict=True):
+            realise(node, buffer)
+            self._place[id(node)] = self.inputs + len(self.sizes)
             self.sizes.append(buffer.nbytes)
         self.parts.append(part)
-        if values is not None:
-            got = {i: snap.nodes[i].array() for i in snap.outputs}
-            values.check(got, plan)
 
     # ---- lines
 
@@ -133,6 +152,8 @@ class Replay:
             raw = words.cast("B")
             names[f"words{p}"], names[f"unsigned{p}"] = words, raw.cast("Q")
             names[f"f32_{p}"], names[f"f64_{p}"] = raw.cast("f"), raw.cast("d")
+            if type(part.plan) is looping.LoopPlan:
+                names[f"spread{p}"] = part.plan.spread
         return names
 
     def kept(self, traded: set[int]) -> list[str]:
@@ -201,6 +222,9 @@ class Replay:
 
     def write_run(self, script: Script) -> None:
         """Lines that run everything; they find `switched()` in `switches`."""
+        for p, part in enumerate(self.parts):
+            if type(part.plan) is looping.LoopPlan:
+                script.line(f"spread{p}()")
         script.line(
             "failure = observed() if switches.observed or watched[0] else walk()",
             "if failure is not None: raise_failure(failure)",
@@ -221,27 +245,19 @@ class Replay:
         """One run, for whoever watches the steps or compares with the oracle."""
         launch = trace.launch()
         if switches.debug():
-            trace.replays([part.plan.schedule for part in self.parts])
+            trace.replays([part.plan for part in self.parts])
         first = 0
         for part in self.parts:
-            plan = part.plan
-            values = None
-            if switches.check():
-                graph = Patched(plan, part.sites).graph()
-                values = checking.expected(graph, plan.schedule.wanted)
-            failure = plan.program.run() if launch is None else plan.by(launch, part.sites)
+            failure = part.plan.replayed(launch, part.sites)
             if failure is not None:
                 return dataclasses.replace(failure, step=failure.step + first)
-            if values is not None:
-                values.check(outputs(plan, part.sites), plan)
-            first += len(plan.steps)
+            first += part.plan.launches
         return None
 
     def _raise(self, failure: Failure) -> None:
         """The error of a step, by its number among all."""
         step = failure.step
         for part in self.parts:
-            if step < len(part.plan.steps):
-                failure = dataclasses.replace(failure, step=step)
-                raise_failure(failure, part.plan.schedule, part.sites)
-            step -= len(part.plan.steps)
+            if step < part.plan.launches:
+                part.plan.fail(dataclasses.replace(failure, step=step), part.sites, [])
+            step -= part.plan.launches

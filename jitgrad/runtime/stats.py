@@ -31,7 +31,7 @@ class Counts:
         self.flushes += runs
         self.nodes += runs * nodes
         self.kernels_run += runs * kernels
-        self.steps_run += runs * len(plan.steps)
+        self.steps_run += runs * plan.launches
         self.bytes += runs * plan.bytes
         self.flops += runs * plan.flops
 

@@ -54,11 +54,12 @@ def hit(schedule: Schedule, snap: Snapshot) -> None:
     say(f"schedule hit: {_size(schedule, snap)}")
 
 
-def replays(schedules: list[Schedule]) -> None:
+def replays(plans: list[Any]) -> None:
     """Report a compiled call."""
-    kernels = sum(s.kernel_count for s in schedules)
-    steps = sum(len(s.steps) for s in schedules)
-    say(f"compiled call: {len(schedules)} schedules, {kernels} kernels in {steps} steps")
+    turns = [plan.launches // max(1, len(plan.schedule.steps)) for plan in plans]
+    kernels = sum(p.schedule.kernel_count * n for p, n in zip(plans, turns, strict=True))
+    steps = sum(plan.launches for plan in plans)
+    say(f"compiled call: {len(plans)} schedules, {kernels} kernels in {steps} steps")
 
 
 def _size(schedule: Schedule, snap: Snapshot) -> str:
