@@ -5,14 +5,10 @@ Needs the compiler packages, no GPU. Entry: `device_kernels`, `entries`, `checke
 
 import re
 
-from jitgrad.compiler import schedule as schedules
-from jitgrad.compiler import snapshot
-from jitgrad.compiler.cuda.emit import CUDA
 from jitgrad.compiler.cuda.text import segments
 from jitgrad.compiler.source import BYTES
-from jitgrad.debug.explaining import waiting
-from jitgrad.frontend.pending import kept
 from jitgrad.runtime import cuda_compile, sources
+from tests.cuda.graphs import scheduled, taken
 
 ARCHITECTURES = (8, 0), (9, 0)
 # float32 functions that reduce their argument, or carry the product, in float64; see kernels/math.
@@ -29,7 +25,7 @@ _CALLS = re.compile(r"from jitgrad\.kernels\.(\w+) import (.*)")
 
 def device_kernels(tensors):
     """(kernel, how many segments its step has) of each step with source, by name."""
-    schedule = schedules.build(snapshot.take(kept(waiting(tensors))), True, CUDA)
+    schedule = scheduled(taken(tensors))
     return [(s.kernels[0], len(s.kernels)) for s in schedule.steps if s.kernels[0].source]
 
 

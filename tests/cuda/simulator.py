@@ -12,13 +12,8 @@ import numpy as np
 from numba import cuda
 from numba.cuda.simulator.kernel import _get_kernel_context as kernel_context
 
-from jitgrad.compiler import schedule as schedules
-from jitgrad.compiler import snapshot
-from jitgrad.compiler.cuda.emit import CUDA
 from jitgrad.compiler.cuda.launch import configure, places
 from jitgrad.compiler.cuda.text import segments
-from jitgrad.debug.explaining import waiting
-from jitgrad.frontend.pending import kept
 from jitgrad.kernels import device as twins
 from jitgrad.kernels import intrinsics
 from jitgrad.runtime import pool
@@ -28,6 +23,7 @@ from jitgrad.runtime.errors import raise_failure
 from jitgrad.runtime.interpret import DTYPES, Ptr
 from jitgrad.runtime.program import Failure
 from tests.cuda.block import install, shuffle_xor, spoiled
+from tests.cuda.graphs import scheduled, taken
 
 REPLACED = {twins.shuffle_xor: shuffle_xor}  # what stands for functions of kernels/
 install()
@@ -47,9 +43,8 @@ def simulated(tensors, device):
         IndexError: as the CPU does, for an index out of range.
     """
     warnings.simplefilter("ignore", RuntimeWarning)  # of NumPy, in threads where errstate is unset
-    roots = kept(waiting(tensors))
-    snap = snapshot.take(roots)
-    schedule = schedules.build(snap, True, CUDA)
+    snap = taken(tensors)
+    schedule = scheduled(snap)
     plan = Bound(schedule, [Function] * len(schedule.steps), snap.nodes)
     run = _Run(device)
     with mock.patch.object(pool, "alloc", _alloc):

@@ -3,12 +3,8 @@
 import re
 from itertools import product
 
-from jitgrad.compiler import schedule as schedules
-from jitgrad.compiler import snapshot
-from jitgrad.compiler.cuda.emit import CUDA
-from jitgrad.debug.explaining import waiting
-from jitgrad.frontend.pending import kept
 from jitgrad.ops import OPS
+from tests.cuda.graphs import scheduled, taken
 from tests.cuda.programs import PROGRAMS
 
 _BY_THREADS = re.compile(r"\b(?:team|lines|block)_([a-z]+)_[a-z]+\d+\(")
@@ -18,7 +14,7 @@ RECORDED_ONLY = {"hole", "part"}  # what a recorded graph is made of; lowering s
 def test_every_op():
     covered = set()
     for make in PROGRAMS.values():
-        covered |= {node.op.name for node in snapshot.take(kept(waiting(make()))).nodes}
+        covered |= {node.op.name for node in taken(make()).nodes}
     assert set(OPS) - RECORDED_ONLY - covered == set()
     assert covered & RECORDED_ONLY == set()
 
@@ -26,7 +22,7 @@ def test_every_op():
 def test_every_loop_and_reduction():
     covered = set()
     for make in PROGRAMS.values():
-        for step in schedules.build(snapshot.take(kept(waiting(make()))), True, CUDA).steps:
+        for step in scheduled(taken(make())).steps:
             kernel = step.kernels[0]
             covered.add(kernel.launch)
             covered |= {(kernel.launch, op) for op in _BY_THREADS.findall(kernel.source)}

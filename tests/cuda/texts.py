@@ -6,13 +6,9 @@ pinned ones lie.
 
 from pathlib import Path
 
-from jitgrad.compiler import schedule as schedules
-from jitgrad.compiler import snapshot
-from jitgrad.compiler.cuda.emit import CUDA
 from jitgrad.compiler.cuda.text import segments
-from jitgrad.debug.explaining import waiting
-from jitgrad.frontend.pending import kept
 from tests.compiler import test_golden as pinned
+from tests.cuda.graphs import scheduled, taken
 from tests.cuda.programs import PROGRAMS
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -20,8 +16,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def steps(tensors):
     """The steps of the CUDA schedule of pending tensors."""
-    snap = snapshot.take(kept(waiting(tensors)))
-    return schedules.build(snap, True, CUDA).steps
+    return scheduled(taken(tensors)).steps
 
 
 def text(make):
