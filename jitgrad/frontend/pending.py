@@ -83,9 +83,17 @@ def _saves(edge: Any) -> bool:
 
 
 def _live(state: State) -> list[Any]:
-    """The live Storages of the thread whose values are pending, oldest first."""
-    alive = [storage for weak in state.pending if (storage := weak()) is not None]
-    return [s for s in alive if s.node is not None and waits(s.node)]
+    """The live Storages of the thread whose values are pending, oldest first; forgets the others,
+    which a loop that reads at every turn would else look at again and again."""
+    weak, alive = [], []
+    for w in state.pending:
+        storage = w()
+        if storage is not None and storage.node is not None and waits(storage.node):
+            weak.append(w)
+            alive.append(storage)
+    state.recorded += len(state.pending) - len(weak)
+    state.pending[:] = weak
+    return alive
 
 
 _DRAWS = frozenset(["iota", "uniform", "normal", "random_bits"])
@@ -134,10 +142,9 @@ def _flush_live(state: State, why: str) -> None:
 
 def sweep(state: State) -> None:
     """Forget dead and realised Storages; flush when far too much is pending."""
-    state.recorded += len(state.pending)
     live = {id(s): s for s in _live(state)}
+    state.recorded += len(state.pending) - len(live)
     state.pending[:] = map(ref, live.values())
-    state.recorded -= len(state.pending)
     state.limit = max(1024, 2 * len(state.pending))
     if state.recorded + len(state.pending) > BOUND:
         soft_flush(f"more than {BOUND} ops pending")
