@@ -37,10 +37,10 @@ def scan(
     """`carry, y = f(carry, x)` for each slice `x` of `xs` along `dim`, beginning with `init`.
 
     Returns the last carry and all y, stacked along `dim`. Carry, `xs` and y are Tensors, or tuples,
-    lists and dicts of them (None where there is nothing). `f` runs once; what it does is recorded
-    and repeated, so it must not depend on values, nor write to tensors from outside. It may read
-    them (weights), and they have gradients as anything else. Random draws in it are new ones at
-    each step. Backward is a scan from the other end.
+    lists and dicts of them (None where there is nothing). `f` runs once or twice, whatever the
+    length; what it does is recorded and repeated, so it must not depend on values, nor write to
+    tensors from outside. It may read them (weights), and they have gradients as anything else.
+    Random draws in it are new ones at each step. Backward is a scan from the other end.
 
     Args:
         f: one step. The carry that it returns has the form, shapes and dtypes of `init`.
@@ -63,6 +63,10 @@ def scan(
     for what, value in (("init", init), ("xs", xs)):
         mapped_only(what, value)
     rows = leaves(xs)
+    if not all(x._shape for x in rows):
+        raise ValueError(
+            "scan: xs holds a tensor of no dimensions, which cannot be stepped through"
+        )
     axes = [axis_of("scan", dim, len(x._shape)) for x in rows]
     steps = _length([x._shape[a] for x, a in zip(rows, axes, strict=True)], length)
     state = local.state

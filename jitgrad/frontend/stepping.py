@@ -127,6 +127,10 @@ class _Reads:
     def value(self, storage: Any, why: str) -> None:
         self.refuse(f"{why}(), which reads a value,")
 
+    def fail(self, reason: str) -> None:
+        if self._capture is not None:
+            self._capture.fail(reason)
+
     def refuse(self, what: str) -> None:
         raise RuntimeError(
             f"scan: {what} in the function, which is recorded once for all steps; carry what "

@@ -143,7 +143,7 @@ class CosineAnnealingLR(LRScheduler):
     def get_lr(self):
         """PyTorch's recursion, from the rates as they are."""
         rates = [group["lr"] for group in self.optimizer.param_groups]
-        if self.last_epoch == 0:
+        if self._step_count == 1:  # as the groups have it, also where a schedule goes on
             return rates
         epoch, period, low = self.last_epoch, self.T_max, self.eta_min
         if (epoch - 1 - period) % (2 * period) == 0:

@@ -67,3 +67,20 @@ def test_order_warning_and_errors():
         lr_scheduler.StepLR(SGD, 1)
     with pytest.raises(ValueError, match="Expected 1 lr_lambdas, but got 2"):
         lr_scheduler.LambdaLR(optimizer(), [abs, abs])
+
+
+def test_a_cosine_that_goes_on_keeps_the_rate_it_finds():
+    """PyTorch's: the rate at a resume is that of the groups."""
+    one = optimizer()
+    one.param_groups[0].update(initial_lr=1.0, lr=0.3)
+    scheduler = lr_scheduler.CosineAnnealingLR(one, T_max=10, last_epoch=3)
+    assert scheduler.last_epoch == 4 and scheduler.get_last_lr() == [0.3]
+    peer = pytest.importorskip("torch", reason="PyTorch (torch) is not installed")
+    other = optimizer(peer)
+    other.param_groups[0].update(initial_lr=1.0, lr=0.3)
+    other = peer.optim.lr_scheduler.CosineAnnealingLR(other, T_max=10, last_epoch=3)
+    for _ in range(15):
+        for s in (scheduler, other):
+            s.optimizer.step()
+            s.step()
+        assert scheduler.get_last_lr() == pytest.approx(other.get_last_lr(), abs=1e-12)
