@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import jitgrad as jg
+from jitgrad.frontend.hostscalar import refuse
 
 _KEY = "jitgrad"  # of the structure in the file's metadata
 _FORMAT = 1
@@ -40,6 +41,7 @@ def save(obj, f):
     """
     from safetensors.numpy import save as to_bytes
 
+    refuse("save()")
     writer = _Writer()
     tree = {"format": _FORMAT, "tree": writer.encode(obj, ())}
     data = to_bytes(writer.arrays, metadata={_KEY: json.dumps(tree)})
@@ -58,6 +60,7 @@ def load(f, map_location=None, *, weights_only=None, mmap=None):
     from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes
 
+    refuse("load()")
     if mmap:
         raise NotImplementedError("load: mmap")
     if map_location is not None and not isinstance(map_location, str | jg.device):

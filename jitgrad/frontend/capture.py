@@ -14,7 +14,7 @@ from weakref import ref
 
 import numpy as np
 
-from jitgrad.frontend import pending, scan
+from jitgrad.frontend import pending, territory
 from jitgrad.frontend.argtree import Pattern
 from jitgrad.frontend.hostscalar import Event, numbered
 from jitgrad.frontend.record import assign, make, wrap
@@ -39,8 +39,8 @@ class Capture:
         self.name = name
         self.fallback = fallback
         self.pattern = pattern
-        self.watch = Watch(fn, pattern, self.refuse)
         self.reason = ""  # why no later call can be replayed
+        self.watch = Watch(fn, pattern, self.refuse, self.fail)
         self.open = False
         self.deferred = False  # a full flush was asked for
         self.events: list[Event] = []
@@ -63,7 +63,7 @@ class Capture:
         self.own_boxes: set[int] = set()  # of leaves made inside
         self.abandoned = False
         self._state: State = local.state
-        self._eager = self._state.eager
+        self.eager = self._state.eager  # the mode that the call was made in
 
     # ---- on and off
 
@@ -122,7 +122,7 @@ class Capture:
         if self.open:
             self.open = False
             self._state.capture = None
-            self._state.eager = self._eager
+            self._state.eager = self.eager
             self.watch.stop()  # last: it looks at the user's objects, which may raise
 
     def fail(self, reason: str) -> None:
@@ -228,6 +228,10 @@ class Capture:
         self.generators.setdefault(id(generator), (generator, number))
         self.draws.append((generator, node))
 
+    def attribute(self, holder: Any, name: str, label: str) -> None:
+        """An attribute of one of jitgrad's own objects was read."""
+        self.watch.note(holder, "attr", name, label)
+
     def optimizer(self, optimizer: Any) -> None:
         """`optimizer` works on its groups and state now."""
         note = self.watch.note
@@ -276,7 +280,7 @@ class Capture:
     def line(self) -> str:
         """The user's line."""
         frame: Any = sys._getframe(1)
-        while frame is not None and scan.reads(frame.f_code) != "all":
+        while frame is not None and territory.reads(frame.f_code) != "all":
             frame = frame.f_back
         return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "<unknown>"
 
@@ -307,7 +311,7 @@ class Capture:
             if node is not None and node is not before:
                 pending.flush((node,))
                 np.copyto(storage.external, node.array())
-        if self.deferred or self._eager:
+        if self.deferred or self.eager:
             pending.flush_all()
 
     def modes_changed(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jitgrad.frontend.argmatch import Match
+from jitgrad.frontend.argtree import facts
 from jitgrad.frontend.guards import MISSING, Guards, content
 from jitgrad.frontend.recording import Recording
 from jitgrad.frontend.state import local, rebound
@@ -168,10 +169,22 @@ class Conditions:
             for t in r.watch.tensors.values():
                 owned = t._box is not None and id(t._box) in boxes
                 if id(t._storage) not in used and not owned and id(t) not in holders:
-                    continue
-                self._tensor(script, t, owned)
+                    self._form(script, t)
+                else:
+                    self._tensor(script, t, owned)
             script.line("last[0] = rebound[0]", "return -1")
         return script.build("tensors")
+
+    def _form(self, script: Script, t: Any) -> None:
+        """Of a Tensor whose values are not used: what Python sees of it without them."""
+        script.use(facts=facts)
+        known = script.bind("facts", facts(t))
+        at = self._says(f"shape, dtype or history of {self._where(t)}", "as recorded", "changed")
+        script.line(f"if facts({script.bind('tensor', t)}) != {known}: return {at}")
+
+    def _where(self, t: Any) -> str:
+        labels = [guard.label for guard in self.guards.found if guard.value is t]
+        return labels[0] if labels else f"a tensor of shape {tuple(t._shape)}"
 
     def _tensor(self, script: Script, t: Any, owned: bool) -> None:
         name, edge = script.bind("tensor", t), t._track.edge
@@ -187,8 +200,7 @@ class Conditions:
                 tests["hooks"] = f"content([{seen}.hooks, {seen}.after]) != {hooks}"
         if owned:
             tests["memory of the gradient"] = f"{name}._box is not {script.bind('box', t._box)}"
-        labels = [guard.label for guard in self.guards.found if guard.value is t]
-        where = labels[0] if labels else f"a tensor of shape {tuple(t._shape)}"
+        where = self._where(t)
         for what, test in tests.items():
             at = self._says(f"{what} of {where}", "as recorded", "changed")
             script.line(f"if {test}: return {at}")

@@ -58,6 +58,9 @@ class Generator:
 
     def initial_seed(self) -> int:
         """The seed."""
+        capture = local.state.capture
+        if capture is not None:
+            capture.attribute(self, "_seed", "seed of a generator")
         return self._seed
 
     def next_draw(self) -> tuple[int, int]:

@@ -7,9 +7,12 @@ read all of them again before a replay. Entry: `Guard`, `Guards`. Imports: the T
 from __future__ import annotations
 
 import array
+import ctypes
 import keyword
 import os
+import threading
 import types
+import weakref
 from collections import ChainMap, UserDict, UserList, deque
 from typing import Any
 
@@ -24,7 +27,8 @@ MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 PLAIN = (list, tuple, dict, set, frozenset, deque)  # iterating gives the elements they hold
 MAPPINGS = (dict, UserDict, ChainMap, types.MappingProxyType, type(os.environ))
 CONTAINERS = (*PLAIN, UserList, *MAPPINGS[1:])
-ARRAYS = (np.ndarray, bytearray, array.array)
+CTYPES = (ctypes._SimpleCData, ctypes.Structure, ctypes.Union, ctypes.Array)
+ARRAYS = (np.ndarray, bytearray, array.array, memoryview, *CTYPES)
 DEEP = 8  # levels of containers in containers that are looked into
 HELD = ("_parameters", "_buffers", "_modules")  # where a Module keeps attributes
 
@@ -36,7 +40,7 @@ class Guard:
 
     def __init__(self, holder: Any, kind: str, key: Any, value: Any, label: str) -> None:
         self.holder = holder
-        self.kind = kind  # "item", "truth" (of an item), "attr" or "cell"
+        self.kind = kind  # "item", "truth" (of an item), "attr", "raw" (in a class) or "cell"
         self.key = key
         self.value = value
         self.label = label
@@ -51,6 +55,8 @@ class Guard:
                 return self.holder[self.key]
             if self.kind == "attr":
                 return getattr(self.holder, self.key)
+            if self.kind == "raw":
+                return self.holder.__dict__.get(self.key, MISSING)
             if self.kind == "cell":
                 return self.holder.cell_contents
             return bool(self.holder[self.key])
@@ -96,7 +102,7 @@ def content(value: Any, depth: int = DEEP) -> Any:
         return kind, repr(value) if kind is float else value
     if isinstance(value, (np.ndarray, np.generic)):
         return array_key(value)
-    if isinstance(value, (bytearray, array.array)):
+    if isinstance(value, ARRAYS):
         return kind, bytes(value), getattr(value, "typecode", "")
     if depth and isinstance(value, MAPPINGS) and not isinstance(value, Told):
         items = list(value.items())
@@ -166,12 +172,19 @@ def elements(value: Any) -> list[Any]:
     return list(value.values() if isinstance(value, MAPPINGS) else value)
 
 
-def attributes(value: Any) -> Any:
+# Classes that keep an object's attributes elsewhere than where Python looks for them.
+_INDIRECT = (*weakref.ProxyTypes, threading.local)
+
+
+def attributes(value: Any) -> dict[str, Any] | None:
     """An object's own `__dict__` or None; its class's `__getattr__` is not asked."""
+    if issubclass(type(value), _INDIRECT):
+        return getattr(value, "__dict__", None)
     try:
-        return object.__getattribute__(value, "__dict__")
+        found = object.__getattribute__(value, "__dict__")
     except AttributeError:
         return None
+    return found if isinstance(found, dict) else None  # a class has none that can be written
 
 
 def structured(value: Any) -> bool:
@@ -181,7 +194,7 @@ def structured(value: Any) -> bool:
 
 def versioned(guard: Guard) -> bool:
     """Whether a Module's version counter tells that the value may have changed."""
-    if not structured(guard.holder):
+    if guard.key == "__class__" or not structured(guard.holder):
         return False
     # What it holds is looked at beside the counter; a list that the user put there is not.
     own = guard.key in HELD or "_hooks" in guard.key or guard.key == "_non_persistent_buffers_set"
@@ -268,6 +281,8 @@ def _condition(script: Script, g: Guard) -> str:
     elif g.kind == "attr":
         plain = g.key.isidentifier() and not keyword.iskeyword(g.key)
         now = f"{holder}.{g.key}" if plain else f"getattr({holder}, {key})"
+    elif g.kind == "raw":
+        now = f"{holder}.__dict__.get({key})"
     else:
         now = f"{holder}.cell_contents"
     if g.value is MISSING:

@@ -166,7 +166,9 @@ def set_mode(name: str) -> None:
 
 def get_mode() -> str:
     """The mode of this thread."""
-    return "eager" if local.state.eager else "lazy"
+    state = local.state
+    eager = state.eager if state.capture is None else state.capture.eager
+    return "eager" if eager else "lazy"
 
 
 class mode:

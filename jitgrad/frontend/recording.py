@@ -195,7 +195,7 @@ class Recording:
         if kind is dict or (isinstance(value, dict) and not hasattr(value, "__dict__")):
             keys = list(value)
             return ("dict", kind, keys, [self._describe(v) for v in value.values()])
-        if id(value) in self.watch._anchored:
+        if id(value) in self.watch.anchored:
             return ("same", value)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             names = [f.name for f in dataclasses.fields(value)]

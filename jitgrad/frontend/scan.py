@@ -7,9 +7,7 @@ subscripts. Imports nothing of jitgrad.
 from __future__ import annotations
 
 import dis
-import os
-import sys
-import sysconfig
+from collections import Counter
 from types import CodeType
 from typing import NamedTuple
 
@@ -28,23 +26,60 @@ class Chain(NamedTuple):
 
 
 _ROOTS = {
-    "LOAD_GLOBAL": GLOBAL, "LOAD_NAME": GLOBAL, "LOAD_DEREF": CELL, "LOAD_CLASSDEREF": CELL,
+    "LOAD_GLOBAL": GLOBAL, "LOAD_NAME": GLOBAL, "LOAD_FROM_DICT_OR_GLOBALS": GLOBAL,
+    "LOAD_DEREF": CELL, "LOAD_CLASSDEREF": CELL, "LOAD_FROM_DICT_OR_DEREF": CELL,
 }  # fmt: skip
+_LOCALS = frozenset([
+    "LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW",
+    "LOAD_FAST_BORROW_LOAD_FAST_BORROW",
+])  # fmt: skip
 _STORES = {
     "STORE_GLOBAL": GLOBAL, "DELETE_GLOBAL": GLOBAL, "STORE_DEREF": CELL, "DELETE_DEREF": CELL,
 }  # fmt: skip
 _SILENT = frozenset(["CACHE", "PRECALL", "RESUME", "NOP", "PUSH_NULL", "EXTENDED_ARG", "COPY"])
+# Others that load or store, none of which begins or goes on with a chain.
+_ENDS = frozenset([
+    "DELETE_FAST", "DELETE_NAME", "DELETE_SUBSCR", "IMPORT_STAR", "LOAD_ASSERTION_ERROR",
+    "LOAD_BUILD_CLASS", "LOAD_CLOSURE", "LOAD_COMMON_CONSTANT", "LOAD_FAST_AND_CLEAR",
+    "LOAD_LOCALS", "LOAD_SPECIAL", "STORE_FAST", "STORE_FAST_MAYBE_NULL", "STORE_FAST_STORE_FAST",
+    "STORE_NAME", "STORE_SLICE", "STORE_SUBSCR",
+])  # fmt: skip
+_READ = frozenset([
+    "DELETE_ATTR", "IMPORT_FROM", "IMPORT_NAME", "LOAD_ATTR", "LOAD_CONST", "LOAD_METHOD",
+    "LOAD_SMALL_INT", "LOAD_SUPER_ATTR", "LOAD_SUPER_METHOD", "LOAD_ZERO_SUPER_ATTR",
+    "LOAD_ZERO_SUPER_METHOD", "STORE_ATTR", "STORE_FAST_LOAD_FAST",
+])  # fmt: skip
+
+
+def unknown(names: frozenset[str]) -> list[str]:
+    """Those of the opcodes `names` which may read or write values in a way that is not known here:
+    a later Python's.
+
+    >>> unknown(frozenset(dis.opmap))
+    []
+    """
+    known = _ENDS | _READ | _SILENT | _LOCALS | _ROOTS.keys() | _STORES.keys()
+    kinds = ("LOAD_", "STORE_", "DELETE_", "IMPORT_")
+    return sorted(name for name in names - known if name.startswith(kinds))
 
 
 def chains(code: CodeType) -> tuple[Chain, ...]:
     """All chains in `code`, each once."""
     out: dict[Chain, None] = {}
     found: list[tuple[str, str, tuple[tuple[str, object], ...]]] = []  # the chain being read
+    instructions = list(dis.get_instructions(code))
+    passing = _passing(code, instructions)
 
     def end() -> None:
         for root, name, path in found:
             out[Chain(root, name, path, False)] = None
+            if name in passing and root in (LOCAL, CELL):
+                loose(*[str(key) for kind, key in path if kind == "a"])
         found.clear()
+
+    def loose(*names: str) -> None:
+        for name in names:
+            out[Chain(LOOSE, name, (), False)] = None
 
     def start(root: str, names: object) -> None:
         end()
@@ -58,17 +93,21 @@ def chains(code: CodeType) -> tuple[Chain, ...]:
 
     constant: list[object] = []
     module = ""
-    for x in dis.get_instructions(code):
+    joined = False  # what the chain goes on from may also come from elsewhere: `(a or b).c`
+    for x in instructions:
         op = x.opname
+        joined = joined or x.is_jump_target
         if op in _SILENT:
             continue
-        if op in _ROOTS:
-            start(_ROOTS[op], x.argval)
-        elif op.startswith("LOAD_FAST") and op != "LOAD_FAST_AND_CLEAR":
-            start(LOCAL, x.argval)
-        elif op in ("LOAD_ATTR", "LOAD_METHOD"):
-            if not found:
-                out[Chain(LOOSE, str(x.argval), (), False)] = None
+        if op in _ROOTS or op in _LOCALS or op == "STORE_FAST_LOAD_FAST":
+            name = x.argval[1] if op == "STORE_FAST_LOAD_FAST" else x.argval
+            start(_ROOTS.get(op, LOCAL), name)
+            joined = False
+        elif op in ("LOAD_ATTR", "LOAD_METHOD") or "_SUPER_" in op:
+            if constant or "_SUPER_" in op:  # "".join, say
+                end()
+            if joined or not found:
+                loose(x.argval)
             step("a", x.argval)
         elif op in ("LOAD_CONST", "LOAD_SMALL_INT"):
             constant.append(x.argval)
@@ -99,25 +138,28 @@ def chains(code: CodeType) -> tuple[Chain, ...]:
     return tuple(out)
 
 
-_STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
-_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_ROOMS = _HERE + "nn" + os.sep
-_LIBRARIES = tuple(
-    os.sep + name + os.sep for name in ("numpy", "numba", "llvmlite", "scipy", "click", "tqdm")
-)
+def _passing(code: CodeType, instructions: list[dis.Instruction]) -> set[str]:
+    """Variables of a function that may hold other values than at its call, if they are arguments,
+    or at its return: those stored twice or in a loop, deleted, or cleared by a comprehension."""
+    loops = [
+        (int(x.argval), x.offset) for x in instructions if x.opname.startswith("JUMP_BACKWARD")
+    ]
+    stores: Counter[str] = Counter(code.co_varnames[: _arguments(code)])
+    out = set(code.co_cellvars)
+    for x in instructions:
+        op = x.opname
+        if op in ("DELETE_FAST", "LOAD_FAST_AND_CLEAR"):
+            out.add(x.argval)
+        if not op.startswith("STORE_FAST"):
+            continue
+        names = x.argval if isinstance(x.argval, tuple) else (x.argval,)
+        for name in names[:1] if op == "STORE_FAST_LOAD_FAST" else names:
+            stores[name] += 1
+            if any(first <= x.offset <= last for first, last in loops):
+                out.add(name)
+    return out | {name for name, count in stores.items() if count > 1}
 
 
-def reads(code: CodeType) -> str:
-    """What to look for in a function: "all", "self" (the rooms' own code) or nothing."""
-    name = code.co_filename
-    if name.startswith(_HERE):
-        return "self" if name.startswith(_ROOMS) else ""
-    if name.startswith("<frozen") or (name.startswith(_STDLIB) and "site-packages" not in name):
-        return ""
-    return "" if any(part in name for part in _LIBRARIES) else "all"
-
-
-def foreign(module: object) -> bool:
-    """Whether a module is a library whose names nobody changes."""
-    name = getattr(module, "__name__", "").partition(".")[0]
-    return name in ("jitgrad", "numpy", "numba") or name in sys.stdlib_module_names
+def _arguments(code: CodeType) -> int:
+    starred = bool(code.co_flags & 4) + bool(code.co_flags & 8)
+    return code.co_argcount + code.co_kwonlyargcount + starred

@@ -1,13 +1,16 @@
-"""Calls that a replay would skip or answer from the past: printing, reading, Python's randomness.
+"""Calls that a replay would skip or answer from the past: printing, files, clocks, randomness.
 
-Entry: `of_builtin(code, fn)`, `of_function(code)`: a name for the message, or None.
-Imports the scan.
+Entry: `of_builtin(frame, fn)`, `of_function(code)`: a name for the message, or None.
+Imports nothing of jitgrad but whose code it is.
 """
 
 from __future__ import annotations
 
+import datetime
+import importlib
 import io
 import logging
+import os
 import random
 from contextvars import ContextVar
 from types import CodeType
@@ -15,24 +18,85 @@ from typing import Any
 
 import numpy as np
 
-from jitgrad.frontend import scan
+from jitgrad.frontend import territory
 
-CALLS = {id(fn): f"{fn.__name__}()" for fn in (print, input, open, globals)}
-_FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedReader)
+_NAMES: dict[str, tuple[str, ...]] = {  # by module, of functions written in C
+    "builtins": ("print", "input", "open", "globals"),
+    "_io": ("open",),
+    "time": (
+        "asctime", "clock_gettime", "clock_gettime_ns", "ctime", "gmtime", "localtime", "monotonic",
+        "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time", "process_time_ns",
+        "sleep", "strftime", "thread_time", "thread_time_ns", "time", "time_ns",
+    ),
+    "posix": (
+        "access", "cpu_count", "fstat", "getcwd", "getcwdb", "getloadavg", "getpid", "getppid",
+        "getrandom", "getuid", "listdir", "lstat", "mkdir", "open", "read", "readlink", "remove",
+        "rename", "scandir", "stat", "system", "times", "uname", "unlink", "urandom", "write",
+    ),
+    "_thread": ("get_ident", "get_native_id"),
+    "_contextvars": ("copy_context",),
+    "_decimal": ("getcontext",),
+    "sys": (
+        "getallocatedblocks", "getrecursionlimit", "getrefcount", "gettrace", "exc_info",
+        "get_int_max_str_digits", "getswitchinterval",
+    ),
+    "numpy._core.umath": ("_get_extobj_dict",),
+    "gc": ("get_count", "get_stats", "isenabled", "get_objects"),
+}  # fmt: skip
+CALLS: dict[int, str] = {}
+for _module, _functions in _NAMES.items():
+    for _name in _functions:
+        _fn = getattr(importlib.import_module(_module), _name, None)
+        if _fn is not None:
+            CALLS.setdefault(id(_fn), f"{_name}()")
+_NOW = frozenset(["now", "utcnow", "today"])  # methods of datetime's classes
+_FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedReader, io.FileIO)
 OWNERS = frozenset([random.Random, ContextVar, *_FILES])  # classes whose methods these calls are
 GENERATORS = (random.Random, np.random.RandomState, np.random.Generator)
 _PYTHON: Any = random.random
 _PYTHON, _NUMPY = _PYTHON.__self__, np.random.mtrand._rand  # what the modules' functions draw from
+# What Python does for itself on the way: reading source lines for a warning, importing.
+_OWN_WAYS = tuple(os.sep + name for name in ("linecache.py", "warnings.py", "traceback.py"))
 
 
-def of_builtin(code: CodeType, fn: Any) -> str | None:
-    """Of a function written in C, in `CALLS` or a method of one of `OWNERS`, called by `code`."""
-    if fn.__self__ is _PYTHON:  # whoever calls it: random.choice is Python
+def of_builtin(frame: Any, fn: Any) -> str | None:
+    """Of a function written in C, called in `frame`: if what it does or answers is another thing
+    at every call, and code of the user's asked for it."""
+    owner = fn.__self__
+    if owner is _PYTHON:  # whoever calls it: random.choice is Python
         return f"random.{fn.__name__}()"
-    if scan.reads(code) != "all" or isinstance(fn.__self__, random.Random):
-        return None
-    owner = "ContextVar" if isinstance(fn.__self__, ContextVar) else "a file"
-    return CALLS.get(id(fn), f"{fn.__name__}() of {owner}")
+    name = CALLS.get(id(fn))
+    if name is None:
+        if type(owner) is type and issubclass(owner, datetime.date) and fn.__name__ in _NOW:
+            name = f"{owner.__name__}.{fn.__name__}()"
+        elif type(owner) in OWNERS and not isinstance(owner, random.Random):
+            what = "ContextVar" if isinstance(owner, ContextVar) else "a file"
+            name = f"{fn.__name__}() of {what}"
+    return name if name is not None and _asked(frame) else None
+
+
+def _asked(frame: Any) -> bool:
+    """Whether a call is the user's, be it by way of the standard library."""
+    while frame is not None:
+        file = frame.f_code.co_filename
+        kind = territory.reads(frame.f_code)
+        if kind == "all":
+            return True
+        if not kind and not file.startswith(_FROZEN_WAYS) or file.endswith(_OWN_WAYS):
+            return False
+        if kind == "self" and not territory.library(file):  # jitgrad's own
+            return False
+        frame = frame.f_back
+    return False
+
+
+_FROZEN_WAYS = (
+    "<frozen os",
+    "<frozen posixpath",
+    "<frozen genericpath",
+    "<frozen io",
+    "<frozen codecs",
+)
 
 
 def of_function(code: CodeType) -> str | None:

@@ -103,6 +103,7 @@ class _Reads:
 
     def __init__(self, capture: Any) -> None:
         self._capture = capture
+        self.eager = local.state.eager if capture is None else capture.eager
         self.draws: list[tuple[Any, Node]] = []
         self.made: dict[int, Node] = {}
         self.deferred = False
@@ -110,6 +111,10 @@ class _Reads:
     def read(self, storage: Any) -> None:
         if self._capture is not None:
             self._capture.read(storage)
+
+    def attribute(self, holder: Any, name: str, label: str) -> None:
+        if self._capture is not None:
+            self._capture.attribute(holder, name, label)
 
     def write(self, storage: Any) -> None:
         node = storage.node

@@ -1,52 +1,48 @@
 """Which Python values does a recording read?
 
-While a function records, `Watch` sees every function that runs (`sys.setprofile`), follows the
-chains of its bytecode from things that existed before, and makes a `Guard` of each value.
+While a function records, `Watch` sees every function that runs (`sys.setprofile`) and follows the
+chains of its bytecode from things that existed before: see `reach`.
 Entry: `Watch`. Imports: guards, the scan of bytecode.
 """
 
 from __future__ import annotations
 
 import dis
-import functools
+import gc
 import importlib.util
-import os
+import operator
 import sys
 import types
 from collections.abc import Callable
 from types import CodeType
 from typing import Any, NamedTuple
-from weakref import ReferenceType
 
-from jitgrad.frontend import scan, skipped
+from jitgrad.frontend import scan, skipped, territory
 from jitgrad.frontend.argtree import ATOMS
-from jitgrad.frontend.guards import (
-    ARRAYS,
-    CONTAINERS,
-    DEEP,
-    HELD,
-    MISSING,
-    Guard,
-    attributes,
-    content,
-    elements,
-    structured,
-)
+from jitgrad.frontend.guards import MISSING, Guard, elements
+from jitgrad.frontend.reach import Reach, mro
 from jitgrad.frontend.record import Base
 
 # Attributes by any name.
-_DYNAMIC = frozenset(
-    ["getattr", "setattr", "delattr", "vars", "hasattr", "__dict__", "asdict", "astuple"]
-)
+_DYNAMIC = frozenset([
+    "getattr", "setattr", "delattr", "vars", "hasattr", "__dict__", "asdict", "astuple",
+    "attrgetter", "methodcaller", "__getattribute__",
+])  # fmt: skip
+_FORMATS = frozenset(["format", "format_map"])  # "{0.name}"
+_BUILTINS = (getattr, vars, hasattr, operator.attrgetter, operator.methodcaller)  # renamed
 _MATCH = dis.opmap["MATCH_CLASS"]
-_FORM = frozenset(["shape", "dtype", "ndim", "size", "strides"])  # of an array, not its elements
+# What C code of SimpleNamespace answers from all of its attributes: functions and operators.
+_SHOWING = frozenset(["repr", "str", "hash"])
+_OPERATORS = frozenset([
+    dis.opmap[n] for n in ("COMPARE_OP", "FORMAT_VALUE", "FORMAT_SIMPLE", "CONVERT_VALUE")
+    if n in dis.opmap
+])  # fmt: skip
 # What tells one float from another unnoticed: `hostscalar.HostFloat` cannot see it.
 _TELLING = frozenset([
     "type", "__class__", "isnan", "isinf", "isfinite", "isclose", "copysign", "modf", "frexp",
     "fmod",
 ])  # fmt: skip
-_MANY = 64
-_CALLABLES = (types.FunctionType, types.MethodType, functools.partial)
+_UNKNOWN = scan.unknown(frozenset(dis.opmap))
 
 
 class Code(NamedTuple):
@@ -54,55 +50,61 @@ class Code(NamedTuple):
 
     code: CodeType  # kept, so that its id stays its own
     chains: tuple[scan.Chain, ...]
-    what: str  # as `scan.reads`
+    what: str  # as `territory.reads`
     arguments: frozenset[str]
     dynamic: bool  # whether names of attributes are computed
-    words: tuple[str, ...]  # then: strings that may be such names
-    loose: frozenset[str]  # attributes read from what calls return
+    words: tuple[str, ...]  # strings that may be such names
+    loose: frozenset[str]  # attributes of which the name alone is known
     skipped: str | None
     tells: bool  # whether it may look at a float in `_TELLING` ways
+    shows: bool  # whether it has some of `_OPERATORS` or `_SHOWING`
+    computed: bool  # whether such names are no constants of it
 
 
 _seen: dict[int, Code] = {}  # by id: hashing a code object costs more than looking into it
 
 
 def _look(code: CodeType) -> Code:
-    what = scan.reads(code)
+    what = territory.reads(code)
     chains = scan.chains(code) if what else ()
     loose = frozenset([c.name for c in chains if c.root == scan.LOOSE]) if what == "all" else ()
     roots = [scan.LOCAL] if what == "self" else [scan.LOCAL, scan.GLOBAL, scan.CELL, scan.MODULE]
     chains = tuple([c for c in chains if c.root in roots])
     count = code.co_argcount + code.co_kwonlyargcount
-    dynamic = not _DYNAMIC.isdisjoint(code.co_names) or _MATCH in code.co_code[::2]
+    starred = bool(code.co_flags & 4) + bool(code.co_flags & 8)
+    operators = set(code.co_code[::2])
+    by_name = not _DYNAMIC.isdisjoint(code.co_names)
+    dynamic = by_name or _MATCH in operators or not _FORMATS.isdisjoint(code.co_names)
     constants = [c for x in code.co_consts for c in (x if type(x) is tuple else (x,))]
-    words = tuple([c for c in constants if dynamic and type(c) is str and c.isidentifier()])
+    texts = [c for c in constants if type(c) is str]
+    words = tuple([w for c in texts for w in c.split(".") if w.isidentifier()])
     return Code(
-        code, chains, what, frozenset(code.co_varnames[:count]), dynamic, words,
+        code, chains, what, frozenset(code.co_varnames[: count + starred]), dynamic, words,
         frozenset(loose), skipped.of_function(code),
         what == "all" and not _TELLING.isdisjoint(code.co_names),
+        not (_OPERATORS.isdisjoint(operators) and _SHOWING.isdisjoint(code.co_names)),
+        by_name and not words,
     )  # fmt: skip
 
 
-class Watch:
+class Watch(Reach):
     """The values that one recording read; `start` and `stop` are called around it."""
 
-    def __init__(self, fn: Any, pattern: Any, refuse: Callable[[str], None]) -> None:
-        """`refuse` is told of calls that a replay would skip."""
-        self.found: dict[Any, Guard] = {}
-        self.tensors: dict[int, Any] = {}
-        self.modules: dict[int, Any] = {}
-        self.functions: dict[CodeType, list[types.FunctionType]] = {}  # closures share code
-        self._anchored: dict[int, Any] = {}
-        self._inside: dict[int, Any] = {}  # elements of containers -> container
-        self._loose: set[str] = set()
+    def __init__(
+        self, fn: Any, pattern: Any, refuse: Callable[[str], None], unsure: Callable[[str], None]
+    ) -> None:
+        """`refuse` is told of calls that a replay would skip, `unsure` why there is to be none."""
+        super().__init__(pattern, unsure)
         self.tells = False  # whether a function ran that may tell floats apart unnoticed
-        self._skip = {id(c) for c in pattern.containers}
         self._refuse = refuse
-        self.drawn = skipped.Drawn()
         self._before: Any = None
-        self._anchor(fn)
+        self._sought: set[CodeType] = set()  # of functions that were looked for
+        self._outer: dict[CodeType, CodeType] = {}  # of functions made inside: where
+        if _UNKNOWN:
+            unsure(f"this Python has instructions that are not known: {', '.join(_UNKNOWN)}")
+        self.anchor(fn)
         for value in pattern.objects:
-            self._anchor(value)
+            self.anchor(value)
 
     def start(self) -> None:
         """Begin to watch this thread."""
@@ -112,54 +114,15 @@ class Watch:
     def stop(self) -> None:
         """End it."""
         sys.setprofile(self._before)
-        self._attributes()
-
-    def _attributes(self) -> None:
-        """Guard what may have been read from objects that calls returned, by attributes' names."""
-        known = -1
-        while known < len(self._anchored):  # a value may be an object in turn
-            known = len(self._anchored)
-            for value in list(self._anchored.values()):
-                if isinstance(value, (types.ModuleType, type, *_CALLABLES, *CONTAINERS)):
-                    continue
-                dicts = [attributes(value) or {}]
-                dicts += [cls.__dict__ for cls in type(value).__mro__[:-1]]
-                for name in self._loose:
-                    if any(name in d for d in dicts) and guarded(value, name):
-                        self.note(value, "attr", name, f"{type(value).__name__}.{name}", whole=True)
-
-    def note(self, holder: Any, kind: str, key: Any, label: str, whole: bool = False) -> Any:
-        """Guard one value; returns it."""
-        name: tuple[Any, ...] = (id(holder), kind, key)
-        if isinstance(key, Base):  # whose == is no comparison
-            name = (id(holder), kind, id(key), label)
-        guard = self.found.get(name)
-        if guard is None:
-            guard = Guard(holder, kind, key, None, label)
-            guard.value = guard.read()
-            self.found[name] = guard
-            self._anchor(guard.value)
-        if whole and guard.content is None and isinstance(guard.value, (*CONTAINERS, *ARRAYS)):
-            if not (type(guard.value) is tuple and all(type(v) in ATOMS for v in guard.value)):
-                guard.content = content(guard.value)
-                self._hold(guard.value, DEEP)
-        return guard.value
-
-    def changed(self) -> Guard | None:
-        """A value that is not what it was when it was first read."""
-        for guard in self.found.values():
-            if not guard.holds():
-                return guard
-        return None
+        self.close()
 
     # ---- what a frame reads
 
     def _profile(self, frame: Any, event: str, arg: Any) -> None:
         if event == "c_call":
-            if id(arg) in skipped.CALLS or type(arg.__self__) in skipped.OWNERS:
-                name = skipped.of_builtin(frame.f_code, arg)
-                if name is not None:
-                    self._refuse(name)
+            name = skipped.of_builtin(frame, arg)
+            if name is not None:
+                self._refuse(name)
             return
         if event != "call" and event != "return":
             return
@@ -171,58 +134,118 @@ class Watch:
             self._refuse(look.skipped)
         if look.tells:
             self.tells = True
-        if not look.chains and not look.loose:
-            return
-        code, chains, what, arguments, dynamic, words, loose, *_ = look
-        if called and what == "all":
-            self._loose |= loose
-            self._ran(code)
-        names = frame.f_locals
-        for chain in chains:
-            root, name, path, store = chain
-            if root == scan.LOCAL:
-                if (name in arguments) != called or name not in names:
-                    continue
-                value = names[name]
-                if id(value) in self._anchored or isinstance(value, types.ModuleType):
-                    end = self._follow(value, path, name, store)
-                    if dynamic:
-                        self._object(end, words)
-                if path and not called and id(value) in self._inside:
-                    for other in elements(self._inside[id(value)]):
-                        if type(other) is type(value) and id(other) in self._anchored:
-                            self._follow(other, path, name, store)
-            elif root == scan.MODULE:
+        if look.what == "all" and called:
+            self._runs(frame, look)
+        if not called and isinstance(arg, types.ModuleType):
+            self.anchor(arg)  # importlib.import_module
+        names = frame.f_locals if look.chains else {}
+        for chain in look.chains:
+            if chain.root == scan.LOCAL:
+                self._local(names, chain, look, called)
+            elif chain.root == scan.MODULE:
                 if not called:  # by then it is loaded
-                    self._imported(frame, name, path)
-            elif what == "all" and called:
-                value = self._root(frame, root, name, path, store)
-                if dynamic:
-                    self._object(value, words)
+                    self._imported(frame, chain.name, chain.path)
+            elif called:
+                value = self._root(frame, chain)
+                self._looked(value, look)
 
-    def _ran(self, code: CodeType) -> None:
-        """Guard the default arguments of a function that runs, and its code (autoreload)."""
+    def _local(self, names: Any, chain: scan.Chain, look: Code, called: bool) -> None:
+        _, name, path, _ = chain
+        if (name in look.arguments) != called:
+            return
+        value = names.get(name, MISSING)
+        if id(value) in self.anchored or isinstance(value, types.ModuleType):
+            self._looked(self.follow(value, path, name), look)
+        elif isinstance(value, Base):
+            self.follow(value, path, name)
+        elif type(value) not in ATOMS and look.what == "all":
+            self.spread(path)  # made inside, it may hold what was not
+        if path and not called and id(value) in self._inside:
+            for other in elements(self._inside[id(value)]):
+                if type(other) is type(value) and id(other) in self.anchored:
+                    self.follow(other, path, name)
+
+    def _looked(self, value: Any, look: Code) -> None:
+        """The end of a chain, where attributes may be looked up by computed names."""
+        if look.what == "all" and id(value) in self.anchored:
+            if any(value is b for b in _BUILTINS):
+                self.computed = True
+                self.loose.update(look.words)
+            if look.dynamic or (look.shows and isinstance(value, types.SimpleNamespace)):
+                self.members(value, look.words)
+
+    # ---- functions
+
+    def _runs(self, frame: Any, look: Code) -> None:
+        """A function of the user's runs: guard its code (autoreload), defaults and where it was
+        found."""
+        code = frame.f_code
+        self.loose |= look.loose
+        if look.dynamic:
+            self.loose.update(look.words)
+            self.computed = self.computed or look.computed
+        for inner in code.co_consts:
+            if isinstance(inner, CodeType):
+                self._outer[inner] = code
+        if code not in self._sought:
+            self._sought.add(code)
+            self._seek(frame, code)
         for fn in self.functions.get(code, ()):
             self.note(fn, "attr", "__code__", f"code of {fn.__qualname__}")
             for name in ("__defaults__", "__kwdefaults__"):
                 if getattr(fn, name):
                     self.note(fn, "attr", name, f"defaults of {fn.__qualname__}", whole=True)
 
-    def _root(self, frame: Any, root: str, name: str, path: Any, store: bool) -> Any:
+    def _seek(self, frame: Any, code: CodeType) -> None:
+        """Find the functions of a code that runs: as a method, or wherever they are."""
+        if not code.co_flags & 2:  # a module or class body
+            return
+        if code.co_argcount:
+            first = frame.f_locals.get(code.co_varnames[0], MISSING)
+            for name, found in [(n, f) for c in mro(first) for n, f in c.__dict__.items()]:
+                found = getattr(found, "fget" if isinstance(found, property) else "__func__", found)
+                if getattr(found, "__code__", None) is code:
+                    holder = first if isinstance(first, type) else type(first)
+                    self.note(holder, "attr", name, f"{holder.__name__}.{name}")
+                    self._function(found)
+                    return
+        if code in self.functions or code in self._outer:
+            return
+        for fn in gc.get_referrers(code):
+            if isinstance(fn, types.FunctionType):
+                self._function(fn)
+
+    def _cells(self, code: CodeType, name: str, value: Any) -> list[Any]:
+        """The cells that hold `value` under `name` in functions of `code`: one of them runs."""
+        at = code.co_freevars.index(name) if name in code.co_freevars else -1
+        if at < 0:
+            return []
+        if code not in self.functions and code in self._outer:  # it has them of where it was made
+            return self._cells(self._outer[code], name, value)
+        cells = [fn.__closure__[at] for fn in self.functions.get(code, ()) if fn.__closure__]
+        return [c for c in cells if Guard(c, "cell", None, None, "").read() is value]
+
+    # ---- where chains begin
+
+    def _root(self, frame: Any, chain: scan.Chain) -> Any:
         """Guard a chain from a global or a cell; its value."""
+        root, name, path, store = chain
         label = f"{root} {name}"
         if root == scan.GLOBAL:
             if name not in frame.f_globals and not store:
                 return None  # a builtin
             value = self.note(frame.f_globals, "item", name, label, whole=not path)
-            return self._follow(value, path, label, store)
+            return self.follow(value, path, label)
         value = frame.f_locals.get(name, MISSING)
         cells = self._cells(frame.f_code, name, value)
         if not cells:  # a cell of a function that runs now
-            return self._follow(value, path, label, store) if self._known(value) else None
+            if id(value) in self.anchored:
+                return self.follow(value, path, label)
+            self.spread(path)
+            return None
         for cell in cells:
             value = self.note(cell, "cell", None, label, whole=not path)
-        return self._follow(value, path, label, store)
+        return self.follow(value, path, label)
 
     def _imported(self, frame: Any, name: str, path: Any) -> None:
         """Guard what `from module import name` inside a function found."""
@@ -231,187 +254,4 @@ class Watch:
             name = importlib.util.resolve_name(name, package)
         module = sys.modules.get(name)
         if module is not None:
-            self._follow(module, path, name, False)
-
-    def _cells(self, code: CodeType, name: str, value: Any) -> list[Any]:
-        """The cells that hold `value` under `name` in functions of `code`: one of them runs."""
-        if name not in code.co_freevars:
-            return []
-        at = code.co_freevars.index(name)
-        cells = [fn.__closure__[at] for fn in self.functions.get(code, ()) if fn.__closure__]
-        return [c for c in cells if Guard(c, "cell", None, None, "").read() is value]
-
-    def _known(self, value: Any) -> bool:
-        return id(value) in self._anchored
-
-    def _object(self, value: Any, words: tuple[str, ...]) -> None:
-        """All attributes of an object whose attributes are looked up by computed names, and those
-        that are named by `words`: it may not have them yet."""
-        own = attributes(value)
-        if not self._known(value) or own is None:
-            return
-        if isinstance(value, (types.ModuleType, type, types.FunctionType)):
-            return
-        for key in words:
-            if guarded(value, key):
-                self.note(value, "attr", key, f"{type(value).__name__}.{key}", whole=True)
-        for key in list(own) if len(own) <= _MANY else ():
-            if not key.startswith("__") and key != "_structure_version":
-                self.note(value, "attr", key, f"{type(value).__name__}.{key}", whole=True)
-
-    def _follow(self, value: Any, path: Any, label: str, store: bool) -> Any:
-        """Guard each step from `value` on; the last value, None where that is nothing to keep."""
-        last = len(path) - 1
-        for i, (kind, key) in enumerate(path):
-            if isinstance(value, Base):
-                if kind == "a" and key in value.__dict__:  # the user's
-                    self.note(value, "attr", key, f"{label}.{key}", whole=True)
-                return None
-            if value is MISSING or id(value) in self._skip:
-                return None
-            if kind == "k":
-                label = f"{label}[{key!r}]"
-                if not isinstance(value, (dict, list, tuple)):
-                    self._whole(value)
-                    return None
-                self._anchor(value)
-                if isinstance(value, tuple):
-                    value = Guard(value, "item", key, None, "").read()
-                    self._anchor(value)
-                else:
-                    value = self.note(value, "item", key, label, whole=i == last)
-                continue
-            label = f"{label}.{key}"
-            if key == "__class__":
-                value = type(value)
-                continue
-            if isinstance(value, types.ModuleType):
-                value = self._of_module(value, key, label, i == last)
-                continue
-            if isinstance(value, CONTAINERS):  # a method of it: append, items
-                self._whole(value)
-                return None
-            if isinstance(value, ARRAYS):
-                if key not in _FORM:
-                    self._whole(value)
-                return None
-            if not guarded(value, key):
-                wrapped = getattr(getattr(type(value), key, None), "__wrapped__", None)
-                if wrapped is not None:  # a method that is compiled itself
-                    self.note(type(value), "attr", key, label)
-                return None
-            value = self.note(value, "attr", key, label, whole=i == last)
-        return value
-
-    def _of_module(self, module: Any, key: str, label: str, last: bool) -> Any:
-        if scan.foreign(module):
-            value = getattr(module, key, MISSING)
-            if value is os.environ or value is os.getenv:
-                self._anchor(value)
-            return value
-        return self.note(module.__dict__, "item", key, label, whole=last)
-
-    def _whole(self, value: Any) -> None:
-        """A container that was reached through another guard is read as a whole."""
-        for guard in self.found.values():
-            if guard.value is value and guard.content is None:
-                guard.content = content(value)
-                self._hold(value, DEEP)
-
-    # ---- what existed before
-
-    def _anchor(self, value: Any) -> None:
-        if type(value) in ATOMS or value is None:
-            return
-        if isinstance(value, Base):
-            self.tensors[id(value)] = value
-            edge = value._track.edge
-            for hooks in (getattr(edge, "hooks", None), getattr(edge, "after", None)):
-                for hook in hooks.values() if hooks else ():
-                    self._anchor(hook)
-            return
-        if id(value) in self._anchored:
-            return
-        self._anchored[id(value)] = value
-        if value is os.environ or value is os.getenv:
-            self.note(os.__dict__, "item", "environ", "os.environ", whole=True)
-        elif isinstance(value, ReferenceType):
-            self._anchor(value())
-        elif isinstance(value, _CALLABLES):
-            self._function(value)
-        elif isinstance(value, skipped.GENERATORS):
-            self.drawn.look(value)
-        elif isinstance(value, types.BuiltinMethodType):
-            self._anchor(value.__self__)
-        elif structured(value):
-            self.modules[id(value)] = value
-            self._anchor(getattr(value, "_fn", None))  # of one that is compiled
-            for child in value._modules.values():
-                self._anchor(child)
-            for held in (value._parameters, value._buffers):
-                for t in held.values():
-                    self._anchor(t)
-        elif not isinstance(value, (types.ModuleType, type, *CONTAINERS)):
-            inner = (attributes(value) or {}).get("__wrapped__")
-            if isinstance(inner, _CALLABLES):
-                self._function(inner)
-            call = next(
-                (c.__dict__["__call__"] for c in type(value).__mro__ if "__call__" in c.__dict__),
-                None,
-            )
-            if isinstance(call, types.FunctionType):
-                self._function(call)
-
-    def _hold(self, value: Any, depth: int) -> None:
-        for element in elements(value):
-            self._anchor(element)
-            self._inside[id(element)] = value
-            if depth and isinstance(element, CONTAINERS):
-                self._hold(element, depth - 1)
-
-    def _function(self, value: Any) -> None:
-        if isinstance(value, functools.partial):
-            self._anchor(value.func)
-            self.note(value, "attr", "keywords", "keywords of a partial function", whole=True)
-            for bound in (*value.args, *value.keywords.values()):
-                self._anchor(bound)
-            return
-        if isinstance(value, types.MethodType):
-            self._anchor(value.__self__)
-            value = value.__func__
-        if not isinstance(value, types.FunctionType):
-            return
-        known = self.functions.setdefault(value.__code__, [])
-        if any(value is fn for fn in known):
-            return
-        known.append(value)
-        for cell in value.__closure__ or ():
-            try:
-                inner = cell.cell_contents
-            except ValueError:
-                continue
-            if isinstance(inner, _CALLABLES):
-                self._function(inner)
-        wrapped = getattr(value, "__wrapped__", None)
-        if isinstance(wrapped, _CALLABLES):
-            self._function(wrapped)
-
-
-def guarded(value: Any, key: str) -> bool:
-    """Whether an attribute is a value that can change, and not computed by a property."""
-    own = attributes(value)
-    if own is not None and not isinstance(value, type):
-        if key in own or (structured(value) and any(key in own[d] for d in HELD)):
-            return True
-    for cls in value.__mro__ if isinstance(value, type) else type(value).__mro__:
-        if key in cls.__dict__:
-            raw = cls.__dict__[key]
-            if isinstance(raw, types.MemberDescriptorType):
-                return True
-            if isinstance(raw, types.FunctionType) and structured(value):
-                return True  # a Module may be given a method of its own
-            if cls.__module__.partition(".")[0] in ("builtins", "jitgrad", "numpy"):
-                return False
-            plain = isinstance(raw, (types.FunctionType, classmethod, staticmethod))
-            return plain or not hasattr(type(raw), "__get__")
-    return own is not None
+            self.follow(module, path, name)

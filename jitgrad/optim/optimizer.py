@@ -228,6 +228,7 @@ class Optimizer(StateDict):
         raise NotImplementedError
 
     def __repr__(self):
+        refuse("repr() of an optimizer")
         lines = [f"{type(self).__name__} ("]
         for index, group in enumerate(self.param_groups):
             lines += [""] * (index > 0) + [f"Parameter Group {index}"]

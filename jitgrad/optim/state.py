@@ -5,6 +5,7 @@ from itertools import chain
 from typing import Any
 
 import jitgrad as jg
+from jitgrad.frontend.hostscalar import refuse
 from jitgrad.optim.param_group import ParamGroup
 from jitgrad.utils.hooks import OrderedHooks, RemovableHandle
 
@@ -62,6 +63,7 @@ class StateDict:
         >>> optimizer.state_dict()["param_groups"][0]["params"]
         [0]
         """
+        refuse("state_dict() of an optimizer")
         for hook in list(self._state_dict_pre_hooks.values()):
             hook(self)
         params = list(chain.from_iterable(group["params"] for group in self.param_groups))

@@ -55,7 +55,7 @@ def the_p_of_dropout(compile):
     return _forward(compile, net), lambda: setattr(net[2], "p", 0.25)
 
 
-@case("Linear.training: True -> False")
+@case("self.training: True -> False")
 def train_to_eval(compile):
     net = network(dropout=0.5)
     return _forward(compile, net), net.eval

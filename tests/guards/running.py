@@ -1,8 +1,9 @@
 """A case run lazily and compiled, and what the compiled run did about its change.
 
-Entry: `Case`, `case`, `CASES`, `run(name)`.
+Entry: `Case`, `case`, `way`, `CASES`, `run(name)`.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,34 @@ def case(reason: str | None = None):
         return make
 
     return add
+
+
+def way(reason: str):
+    """Register a case given as a function of a Tensor and a setter of the number that it reads by
+    way of what Python has; the number is 1, then 2."""
+
+    def add(make):
+        def both(compile):
+            read, set_to = make()
+            set_to(1.0)
+            f = compile(read)
+            return (lambda i: f(jg.arange(4.0) + i)), lambda: set_to(2.0)
+
+        return case(reason)(functools.wraps(make)(both))
+
+    return add
+
+
+class Holder:
+    """An object of the user's with one number."""
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+
+def setter(value: Any, name: str = "gain") -> Callable[[float], None]:
+    """Sets an attribute."""
+    return functools.partial(setattr, value, name)
 
 
 def run(name: str) -> Outcome:
