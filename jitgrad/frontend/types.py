@@ -6,6 +6,7 @@ Imports: ir.
 from __future__ import annotations
 
 import math
+import sys
 import threading
 from typing import Any
 
@@ -72,8 +73,11 @@ class device:
             raise RuntimeError(f"device: {name!r} cannot be used: {unavailable()}")
         if kind not in ("cpu", "meta"):
             raise RuntimeError(f"device: unknown device {name!r}; there are 'cpu' and 'meta'")
-        self.type = kind
+        self.type = sys.intern(kind)  # nodes are told apart by identity
         self.index = int(number) if number else index
+
+    def __reduce__(self) -> Any:
+        return device, (str(self),)
 
     def __repr__(self) -> str:
         at = "" if self.index is None else f", index={self.index}"

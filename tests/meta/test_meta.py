@@ -1,6 +1,8 @@
 """device="meta": shapes, plans and errors; nothing is computed and nothing is allocated."""
 
+import copy
 import gc
+import pickle
 
 import numpy as np
 import pytest
@@ -311,6 +313,24 @@ def test_devices_do_not_mix():
         meta(3) + jg.ones(3)
     with pytest.raises(RuntimeError, match="matmul: .* same device"):
         jg.ones(2, 3) @ meta(3, 2)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        lambda name: name,
+        lambda name: f"{name}:0",
+        jg.device,
+        lambda name: pickle.loads(pickle.dumps(jg.device(name))),
+        lambda name: copy.deepcopy(jg.device(name)),
+    ],
+)
+@pytest.mark.parametrize("name", ["cpu", "meta"])
+def test_a_name_from_outside(name, device):
+    outside = "".join(name)  # another string of the same letters, as argparse or a file gives it
+    x = jg.ones(2, device=device(outside)) + jg.ones(2, device=name)
+    with jg.device(outside):
+        assert (jg.ones(2) + x).device.type == name
 
 
 def test_no_gradient_comes_back():
