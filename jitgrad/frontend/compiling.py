@@ -10,7 +10,6 @@ import contextlib
 import copy
 import functools
 import inspect
-import threading
 import types
 import warnings
 from collections import OrderedDict
@@ -32,7 +31,7 @@ from jitgrad.frontend.recording import Recording, Shared
 from jitgrad.frontend.recovery import recover
 from jitgrad.frontend.state import local
 from jitgrad.ir import apply
-from jitgrad.runtime import switches, trace
+from jitgrad.runtime import fork, switches, trace
 from jitgrad.runtime.flush import flush
 from jitgrad.runtime.script import Script
 from jitgrad.runtime.stats import counts
@@ -95,7 +94,8 @@ class Compiled:
         self._name = getattr(fn, "__qualname__", type(fn).__name__)
         self._known: OrderedDict[Any, Known] = OrderedDict()
         self._forms: OrderedDict[Any, Form] = OrderedDict()
-        self._lock = threading.RLock()
+        self._lock: Any
+        fork.renew(self)
         self._last: Any = None
         self._active: Program | None = None  # the program that ran last
         self._replay: Callable[[Any, Any], Any] = _nothing  # its call

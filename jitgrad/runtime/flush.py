@@ -232,14 +232,12 @@ def run_loop(loop: Loop) -> None:
     looks = tuple([(x.op, x.shape, x.strides, x.offset) for x in nodes])
     key = (loop.body, loop.times, loop.reverse, loop.reads, loop.numbers, tuple(wanted), looks,
            switches.jit(), switches.fuse())  # fmt: skip
-    plan = _loops.get(key)
-    if plan is None:
-        plan = _loops[key] = loop_plan(loop, wanted)
+    plan = _loops.get(key) or loop_plan(loop, wanted)
+    with threads.execution_lock:
+        _loops[key] = plan
+        _loops.move_to_end(key)
         if len(_loops) > LOOPS:
             _loops.popitem(last=False)
-    else:
-        _loops.move_to_end(key)
-    with threads.execution_lock:
         plan.site = loop.site
         outs, failure = plan.run(nodes, trace.launch())
     counts.add(plan, plan.kernels, plan.count)
@@ -282,10 +280,11 @@ def _steps(node: Node) -> Any:
 
 def forget() -> None:
     """Drop schedules and plans; kernels stay."""
-    recall.forget()
-    _loops.clear()
-    _plans.clear()
-    _programs.clear()
+    with threads.execution_lock:
+        recall.forget()
+        _loops.clear()
+        _plans.clear()
+        _programs.clear()
 
 
 def kept() -> tuple[int, int]:

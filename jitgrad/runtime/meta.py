@@ -17,7 +17,7 @@ from jitgrad.compiler.schedule import Schedule
 from jitgrad.compiler.snapshot import Snapshot
 from jitgrad.compiler.values import Value
 from jitgrad.ir.apply import realise
-from jitgrad.runtime import switches, tiles, trace
+from jitgrad.runtime import fork, switches, tiles, trace
 from jitgrad.runtime.bind import Bound
 from jitgrad.runtime.build import Function
 
@@ -113,3 +113,6 @@ def bind(schedule: Schedule, nodes: Any) -> Planned:
 def summary() -> dict[str, int]:
     """`totals` as a dict."""
     return dict(vars(totals))
+
+
+fork.guard(_lock)

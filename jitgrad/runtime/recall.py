@@ -171,15 +171,18 @@ def known(sight: Sight) -> Recalled | None:
 
 def remember(sight: Sight, snap: Any, program: Any, plan: Any) -> None:
     """The graph was computed by `plan`: so will be others that look like it."""
-    _plans[sight.key] = Recalled(sight, snap, program, plan)
-    if len(_plans) > PLANS:
-        _plans.popitem(last=False)
+    recalled = Recalled(sight, snap, program, plan)
+    with threads.execution_lock:  # another thread may drop some
+        _plans[sight.key] = recalled
+        if len(_plans) > PLANS:
+            _plans.popitem(last=False)
 
 
 def forget(program: Any = None) -> None:
     """Drop the plans of a program, or all."""
-    for key in [k for k, known in _plans.items() if program in (None, known.program)]:
-        del _plans[key]
+    with threads.execution_lock:
+        for key in [k for k, known in _plans.items() if program in (None, known.program)]:
+            del _plans[key]
 
 
 class Recalled:
