@@ -39,7 +39,6 @@ def finish(w: Writer, body: list[str], units: Spec, unit_size: Spec) -> Kernel:
     text, params = assemble(w.functions, w.runs, w.constants, w.params, [*w.top, *body])
     name = kernel_name(w.group.values, text, params)
     serial = not w.group.domain and w.group.kind == "map"
-    domain = w.group.domain
     product = w.group.product
     return Kernel(
         name,
@@ -52,7 +51,7 @@ def finish(w: Writer, body: list[str], units: Spec, unit_size: Spec) -> Kernel:
         serial,
         serial or w.group.kind == "combine",
         w.checks,
-        [(w.cost, domain), *w.flops],
+        w.operations(),
         product,
         (product.inputs[0], -1) if product is not None else None,
     )

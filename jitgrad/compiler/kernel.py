@@ -46,7 +46,8 @@ class Kernel:
         serial: runs on one thread: a few numbers only.
         combine: a step that is small beside the kernels around it: it finishes a reduction.
         checks: snapshot node of each check in the kernel, by the number it reports.
-        flops: (operations, classes) terms.
+        flops: (operations, classes) terms; first the elements of the kernel's own loops. An
+            addition counts 1, a division 4, a function 8, a random number 40.
         product, depth: a matrix product computed here and where its inner size is read.
     """
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from jitgrad.compiler.kernel import Kernel, Spec
 from jitgrad.compiler.loops import indent
 from jitgrad.compiler.source import TAB
-from jitgrad.compiler.values import Access, Value
+from jitgrad.compiler.values import ONE, Access, Value
 from jitgrad.kernels.columns import BLOCK
 
 
@@ -218,5 +218,15 @@ def write(value: Value) -> Kernel:
     name = kernel_name([value], text, params)
     return Kernel(
         name, text.replace("KERNEL", name), tuple(params), tuple(r.specs), units, unit_size,
-        r.scratch, False, False, r.checks, [],
+        r.scratch, False, False, r.checks, operations(value),
     )  # fmt: skip
+
+
+_OPERATIONS = {"cumsum": 1, "cumprod": 1, "linear_scan": 2}
+
+
+def operations(value: Value) -> list[tuple[int, tuple[int, ...]]]:
+    """(operations, axis classes) terms of a routine that computes with each element."""
+    if value.op not in _OPERATIONS:
+        return []
+    return [(_OPERATIONS[value.op], tuple(c for c in value.dims if c != ONE))]

@@ -342,6 +342,12 @@ class Writer:
         for w, where in sorted(below, key=lambda key: key[0].id):
             self.value(w, where)
 
+    def operations(self) -> list[tuple[int, tuple[int, ...]]]:
+        """(operations, axis classes) terms: of each element, and one for each number reduced."""
+        reduced = [v for v in self.group.values if v.kind in ("reduce", "partial", "margin")]
+        sums = [(1, tuple(c for c in v.inputs[0].dims if c != ONE)) for v in reduced]
+        return [(self.cost, self.group.domain), *self.flops, *sums]
+
     def expression(self, v: Value, at: tuple[int, ...]) -> str:
         if v.kind == "random":
             return self.random(v, at)

@@ -260,12 +260,25 @@ class Bound(Plan):
     def _scratch(self, kernel: Kernel) -> int:
         return sum(self.number(spec) * size + 64 + PAD for spec, size in kernel.scratch)
 
+    def _read(self, access: Access) -> int:
+        """Bytes that a view shows, repeated ones once."""
+        v = access.value
+        if v.kind in ("partial", "part"):
+            return self.nbytes(v)
+        shape, strides, _ = self.view(access)
+        seen = math.prod([n for n, step in zip(shape, strides, strict=True) if step])
+        return min(seen * v.dtype.itemsize, self.nbytes(v))
+
     def _count(self, step: int, kernel: Kernel) -> None:
-        """Predicted traffic: each operand and result once."""
+        """Predicted traffic: each operand and result once, of a view or a table what is read."""
+        domain = kernel.flops[0][1] if kernel.flops else ()
+        most = math.prod([self.sizes[c] for c in domain])
         for spec in kernel.specs:
             if spec[0] == "memory":
-                v = spec[1].value
-                self.step_bytes[step] += math.prod(self.shape(v)) * v.dtype.itemsize
+                read = self._read(spec[1])
+                if domain and kernel.product is None and not kernel.combine:
+                    read = min(read, most * spec[1].value.dtype.itemsize)
+                self.step_bytes[step] += read
             elif spec[0] == "own":
                 self.step_bytes[step] += self.nbytes(spec[1])
         for ops, classes in kernel.flops:

@@ -65,7 +65,7 @@ def _written(w: DeviceWriter) -> tuple[DeviceWriter, DeviceKernel]:
     single = kind == "single"
     kernel = DeviceKernel(
         name, text.replace("KERNEL", name), tuple(w.params), tuple(w.specs), units, unit_size,
-        w.scratch, single, single, w.checks, [(w.cost, w.group.domain)], launch=kind,
+        w.scratch, single, single, w.checks, w.operations(), launch=kind,
         wide=w.count if w.wide else 1, extra=extra, results=results,
     )  # fmt: skip
     return w, kernel

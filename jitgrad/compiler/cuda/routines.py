@@ -11,7 +11,7 @@ from jitgrad.compiler.emit import kernel_name
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import indent
 from jitgrad.compiler.names import NUMPY
-from jitgrad.compiler.routines import ROUTINES, Routine
+from jitgrad.compiler.routines import ROUTINES, Routine, operations
 from jitgrad.compiler.source import TAB
 from jitgrad.compiler.values import ONE, Value
 
@@ -50,7 +50,7 @@ def wrapped(r: Routine, body: list[str], units: Spec, unit_size: Spec) -> Device
     name = kernel_name([r.value], text, r.params)
     return DeviceKernel(
         name, text.replace("KERNEL", name), tuple(r.params), tuple(r.specs), units, unit_size,
-        r.scratch, checks=r.checks, launch="units", extra=tuple(extra),
+        r.scratch, checks=r.checks, flops=operations(r.value), launch="units", extra=tuple(extra),
     )  # fmt: skip
 
 
