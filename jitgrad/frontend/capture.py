@@ -115,6 +115,7 @@ class Capture:
         values = tuple([self.pattern.floats[at] for at in self.numbered])
         self.given = Event(lambda: values)
         self.events.append(self.given)
+        self.watch.numbered = True
         return dict(zip(self.numbered, numbered(self.given), strict=True))
 
     def stop(self) -> None:

@@ -42,6 +42,11 @@ def _kind(name: str) -> str:
     return "self" if library(name) else "all"
 
 
+def own(code: CodeType) -> bool:
+    """Whether code is jitgrad's."""
+    return code.co_filename.startswith(_HERE)
+
+
 def library(file: str) -> bool:
     """Whether a file is of the standard library, or of a library whose code nobody changes."""
     own = file.startswith(_STDLIB) or os.path.realpath(file).startswith(_STDLIB)

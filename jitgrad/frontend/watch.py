@@ -17,7 +17,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any, NamedTuple
 
-from jitgrad.frontend import scan, skipped, territory
+from jitgrad.frontend import handed, scan, skipped, territory
 from jitgrad.frontend.argtree import ATOMS
 from jitgrad.frontend.guards import MISSING, Guard, elements
 from jitgrad.frontend.reach import Reach, mro
@@ -37,11 +37,6 @@ _OPERATORS = frozenset([
     dis.opmap[n] for n in ("COMPARE_OP", "FORMAT_VALUE", "FORMAT_SIMPLE", "CONVERT_VALUE")
     if n in dis.opmap
 ])  # fmt: skip
-# What tells one float from another unnoticed: `hostscalar.HostFloat` cannot see it.
-_TELLING = frozenset([
-    "type", "__class__", "isnan", "isinf", "isfinite", "isclose", "copysign", "modf", "frexp",
-    "fmod",
-])  # fmt: skip
 _UNKNOWN = scan.unknown(frozenset(dis.opmap))
 
 
@@ -56,7 +51,8 @@ class Code(NamedTuple):
     words: tuple[str, ...]  # strings that may be such names
     loose: frozenset[str]  # attributes of which the name alone is known
     skipped: str | None
-    tells: bool  # whether it may look at a float in `_TELLING` ways
+    tells: bool  # whether it may look at a float in ways of `handed.TELLING`
+    hands: bool  # whether C code may look at its variables
     shows: bool  # whether it has some of `_OPERATORS` or `_SHOWING`
     computed: bool  # whether such names are no constants of it
 
@@ -81,7 +77,8 @@ def _look(code: CodeType) -> Code:
     return Code(
         code, chains, what, frozenset(code.co_varnames[: count + starred]), dynamic, words,
         frozenset(loose), skipped.of_function(code),
-        what == "all" and not _TELLING.isdisjoint(code.co_names),
+        what == "all" and not handed.TELLING.isdisjoint(code.co_names),
+        not territory.own(code) and handed.hands(code),
         not (_OPERATORS.isdisjoint(operators) and _SHOWING.isdisjoint(code.co_names)),
         by_name and not words,
     )  # fmt: skip
@@ -96,6 +93,7 @@ class Watch(Reach):
         """`refuse` is told of calls that a replay would skip, `unsure` why there is to be none."""
         super().__init__(pattern, unsure)
         self.tells = False  # whether a function ran that may tell floats apart unnoticed
+        self.numbered = False  # whether float arguments may have any value
         self._refuse = refuse
         self._before: Any = None
         self._sought: set[CodeType] = set()  # of functions that were looked for
@@ -123,6 +121,8 @@ class Watch(Reach):
             name = skipped.of_builtin(frame, arg)
             if name is not None:
                 self._refuse(name)
+            if self.numbered and not territory.own(frame.f_code):
+                handed.passed(frame, arg)
             return
         if event != "call" and event != "return":
             return
@@ -148,6 +148,8 @@ class Watch(Reach):
             elif called:
                 value = self._root(frame, chain)
                 self._looked(value, look)
+        if called and look.hands and self.numbered:
+            handed.given_up(frame)  # last: to ask for the variables again would restore them
 
     def _local(self, names: Any, chain: scan.Chain, look: Code, called: bool) -> None:
         _, name, path, _ = chain

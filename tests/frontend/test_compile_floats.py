@@ -2,6 +2,8 @@
 Python decides something by them."""
 
 import math
+import struct
+from decimal import Decimal
 
 import pytest
 
@@ -86,6 +88,10 @@ def test_only_those_that_change_are_free(recordings):
     assert recordings[:3] == [(0.1, 2.0), (0.2, 2.0), (0.3, 2.0)]
 
 
+def _root(value):
+    return math.sqrt(value)
+
+
 DECIDING = {
     "a comparison": (lambda x, t: x * t if t > 0.03 else x - t, "Python looks at its value"),
     "a sum": (lambda x, t: x * max(t, 0.03), "Python looks at its value"),
@@ -95,7 +101,13 @@ DECIDING = {
     "a test": (lambda x, t: x if math.isnan(t) else x * t, "Python looks at its value"),
     "a sign": (lambda x, t: x * math.copysign(2, t - 0.03), "Python looks at its value"),
     "a class": (lambda x, t: x * (t if type(t) is float else 1), "Python looks at its value"),
-    "a root": (lambda x, t: x * math.sqrt(t), "it decides"),
+    "a root": (lambda x, t: x * math.sqrt(t), "Python looks at its value"),
+    "a root compared": (lambda x, t: x if math.sqrt(t) > 0.2 else -x, "Python looks at its value"),
+    "a root inside": (lambda x, t: x if _root(2 * t) > 0.3 else -x, "Python looks at its value"),
+    "roots": (lambda x, t: x if [*map(math.sqrt, [t])] > [0.2] else -x, "Python looks"),
+    "a percent sign": (lambda x, t: x if float("%.2f" % t) > 0.04 else -x, "Python looks"),  # noqa: UP031
+    "a decimal number": (lambda x, t: x if Decimal(t) > 0.04 else -x, "Python looks"),
+    "bytes": (lambda x, t: x if struct.pack(">d", t) > b"?\xa6" else -x, "Python looks"),
     "an exponent": (lambda x, t: x**t, "Python looks at its value"),
     "a result": (lambda x, t: (x, t), "Python looks at its value"),
     "a shape": (lambda x, t: x[: round(t * 50)] * 2, "Python looks at its value"),
@@ -112,6 +124,42 @@ def test_what_decides_counts_by_value(name):
     run = both(loop(fn, FALLING + FALLING * 2))
     assert run.replays, "for each value that comes again"
     assert name in AT_ONCE or any(why in text for text in reasons()[before:])
+
+
+def _is_float(value):
+    return type(value) is float
+
+
+def _some_float(*values, **named):
+    return type((*values, *named.values())[0]) is float
+
+
+NEW_PATHS = {
+    "a function": lambda x, t: x * t if _is_float(t) else -x,
+    "several": lambda x, t: x * t if _some_float(t) and _some_float(value=t) else -x,
+    "a closure": lambda x, t: x * t if (lambda: type(t) is float)() else -x,
+}
+
+
+@pytest.mark.parametrize("name", NEW_PATHS)
+def test_a_class_that_is_asked_for_on_a_new_path(name):
+    """What is recorded there has a number of another class in the place of the argument."""
+    path, new = NEW_PATHS[name], False
+
+    def scenario(run):
+        nonlocal new
+        new = False
+        f = run.compile(lambda x, t: path(x, t) if new else x * t)
+        for i, t in enumerate(FALLING):
+            new = i > 4
+            run.see(f(jg.arange(6.0), t))
+
+    both(scenario)
+
+
+def test_a_root_of_something_else_leaves_the_number_free(recordings):
+    assert both(loop(lambda x, t: x * t / math.sqrt(x.shape[0]), FALLING)).replays
+    assert len(recordings) == 3
 
 
 def test_the_gradient_of_a_result_counts_by_value():
