@@ -1,21 +1,24 @@
 """The innermost steps of a tiled float32 product, as Python twins over pointers.
 
 Entry functions: `tile_f32` (a few rows times one panel), `put_row_f32` (where less than a panel's
-width is wanted), `copy_row_f32`, `turn_block_f32` and `pick_row_f32` (how a panel comes about). All
-but the first are a few instructions without a loop. `microkernel_llvm` defines the same names for
-compiled code. A panel is COLUMNS columns of the right operand, row after row. May import: NumPy,
-ctypes, `intrinsics`.
+width is wanted), `copy_row_f32`, `turn_block_f32` and `pick_row_f32` (how a panel comes about);
+without a panel `row_f32` (one row times adjacent columns) and `across_f32` (few rows times columns
+that lie as rows). Only the sums over the depth are loops. `microkernel_llvm` defines the same names
+for compiled code. A panel is COLUMNS columns of the right operand, row after row. May import:
+NumPy, ctypes, `intrinsics`.
 """
 
 import ctypes
 
 import numpy as np
 
-from .intrinsics import fma_f32
+from .intrinsics import at, fma_f32
 
 ROWS = 6  # of the largest tile: 12 sums of 8 floats, 2 of a panel's row and 1 of the left operand
 FEW = 4  # of the smaller one: 8 sums are as many as two units with 4 stages each keep going
 COLUMNS = 16
+WIDE = 64  # columns of a row alone: 8 sums, and whole cache lines of each of the operand's rows
+ACROSS = 8  # columns that lie as rows; more, some power of two apart, share too few cache lines
 BLOCK = 8  # rows and columns of a panel that are turned at a time
 
 _HALFWAY, _TAIL = 1 << 28, (1 << 29) - 1  # of the bits that float32 drops from float64
@@ -63,6 +66,26 @@ def tile_f32(rows, depth, a, row_step, depth_step, b, b_step, c, c_step, add):
             products = left[:, p, None].astype(np.float64) * right[p]
             sums = _fma(products, left[:, p], right[p], sums)
         out[:] = out + sums if add else sums
+
+
+def row_f32(depth, a, depth_step, b, b_step, c, add):
+    """The same for one row and WIDE columns of b."""
+    for j in range(0, WIDE, COLUMNS):
+        right, out = at(b, j), at(c, j)
+        tile_f32(1, depth, a, 0, depth_step, right, b_step, out, 0, add)
+
+
+def across_f32(rows, width, depth, a, row_step, depth_step, b, b_step, out):
+    """rows <= FEW rows of out, ACROSS apart, `width` <= ACROSS wide = a @ b over `depth`, one fma a
+    step. b's columns lie as rows, `b_step` apart; what is beyond the last one is undefined."""
+    left = _matrix(a, (rows, depth), (row_step, depth_step))
+    right = _matrix(b, (width, depth), (b_step, 1))
+    sums = np.zeros((rows, width), np.float32)
+    with np.errstate(all="ignore"):
+        for p in range(depth):
+            products = left[:, p, None].astype(np.float64) * right[:, p]
+            sums = _fma(products, left[:, p], right[:, p], sums)
+    _matrix(out, (rows, width), (ACROSS, 1))[:] = sums
 
 
 def copy_row_f32(b, panel):

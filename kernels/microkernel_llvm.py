@@ -7,10 +7,10 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .microkernel import BLOCK, COLUMNS, FEW, ROWS
+from .microkernel import ACROSS, BLOCK, COLUMNS, FEW, ROWS, WIDE
 
 WIDTH = 8  # floats of an AVX2 register
-assert BLOCK == WIDTH
+assert BLOCK == ACROSS == WIDTH
 _F32, _I32, _I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 _POINTER = _F32.as_pointer()
 _VECTOR = ir.VectorType(_F32, WIDTH)
@@ -47,13 +47,24 @@ def _rows(builder, p, step, count, held):
     return [builder.call(same, [_moved(builder, p, builder.mul(step, i))]) for i in numbers]
 
 
-def _tile(builder, held, rows, depth, a, row_step, depth_step, b, b_step, c, c_step, add):
-    """A tile with sums for `held` rows, of which `rows` are asked for: the others repeat the last
-    one. Leaves the builder in the block after it."""
-    columns = range(0, COLUMNS, WIDTH)
-    fma = cgutils.get_or_insert_function(
+def _fma(builder):
+    return cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(_VECTOR, [_VECTOR] * 3), f"llvm.fma.v{WIDTH}f32"
     )
+
+
+def _everywhere(builder, p):
+    """The number at `p` in all lanes."""
+    undefined = ir.Constant(_VECTOR, ir.Undefined)
+    first = builder.insert_element(undefined, builder.load(p), _I32(0))
+    return _shuffled(builder, first, undefined, [0] * WIDTH)
+
+
+def _tile(builder, held, wide, rows, depth, a, row_step, depth_step, b, b_step, c, c_step, add):
+    """A tile `wide` columns wide with sums for `held` rows, of which `rows` are asked for: the
+    others repeat the last one. Leaves the builder in the block after it."""
+    columns = range(0, wide, WIDTH)
+    fma = _fma(builder)
     left = _rows(builder, a, row_step, rows, held)
     before = builder.block
     loop, after = (builder.append_basic_block(name) for name in ("depth", "sums"))
@@ -63,12 +74,9 @@ def _tile(builder, held, rows, depth, a, row_step, depth_step, b, b_step, c, c_s
     p, index, panel = builder.phi(_I64), builder.phi(_I64), builder.phi(_POINTER)
     sums = [[builder.phi(_VECTOR) for _ in columns] for _ in range(held)]
     right = [_load(builder, _moved(builder, panel, j)) for j in columns]
-    undefined = ir.Constant(_VECTOR, ir.Undefined)
     grown = []
     for row, line in zip(left, sums, strict=True):
-        number = builder.load(_moved(builder, row, index))
-        first = builder.insert_element(undefined, number, _I32(0))
-        every = _shuffled(builder, first, undefined, [0] * WIDTH)
+        every = _everywhere(builder, _moved(builder, row, index))
         pairs = zip(right, line, strict=True)
         grown.append([builder.call(fma, [every, vector, total]) for vector, total in pairs])
     following = builder.add(p, _I64(1))
@@ -109,11 +117,23 @@ def tile_f32(context, rows, depth, a, row_step, depth_step, b, b_step, c, c_step
         with builder.if_else(few) as (low, high):
             for branch, held in ((low, FEW), (high, ROWS)):
                 with branch:
-                    _tile(builder, held, *args)
+                    _tile(builder, held, COLUMNS, *args)
         return ctx.get_dummy_value()
 
     count = types.intp
     return types.none(count, count, a, count, count, b, count, c, count, count), generate
+
+
+@intrinsic
+def row_f32(context, depth, a, depth_step, b, b_step, c, add):
+    def generate(ctx, builder, sig, args):
+        depth, a, depth_step, b, b_step, c, add = args
+        none = _I64(0)
+        _tile(builder, 1, WIDE, _I64(1), depth, a, none, depth_step, b, b_step, c, none, add)
+        return ctx.get_dummy_value()
+
+    count = types.intp
+    return types.none(count, a, count, b, count, c, count), generate
 
 
 @intrinsic
@@ -158,6 +178,77 @@ def _column(builder, j, width):
     """The column that is read as column j: the last one comes again."""
     return builder.select(builder.icmp_signed("<", _I64(j), width), _I64(j),
                           builder.sub(width, _I64(1)))  # fmt: skip
+
+
+def _summed(builder, start, end, step, left, index, depth_step, sums, columns):
+    """A loop from `start` up to `end`: fused steps for `step` places of the depth, whose right
+    operands are the vectors `columns(p)`. New sums, and the index of the left operand there."""
+    fma = _fma(builder)
+    before = builder.block
+    loop, after = (builder.append_basic_block(name) for name in ("across", "crossed"))
+    builder.cbranch(builder.icmp_signed("<", start, end), loop, after)
+
+    builder.position_at_end(loop)
+    p, place = phis = [builder.phi(_I64) for _ in range(2)]
+    totals = [builder.phi(_VECTOR) for _ in sums]
+    grown = totals
+    for vector in columns(p):
+        numbers = [_everywhere(builder, _moved(builder, row, place)) for row in left]
+        grown = [builder.call(fma, [x, vector, y]) for x, y in zip(numbers, grown, strict=True)]
+        place = builder.add(place, depth_step)
+    following = builder.add(p, _I64(step))
+    builder.cbranch(builder.icmp_signed("<", following, end), loop, after)
+
+    builder.position_at_end(after)
+    found = []
+    firsts, lasts = [start, index, *sums], [following, place, *grown]
+    for phi, first, last in zip([*phis, *totals], firsts, lasts, strict=True):
+        found.append(builder.phi(phi.type))
+        for x in (phi, found[-1]):
+            x.add_incoming(first, before)
+            x.add_incoming(last, loop)
+    return found[2:], found[1]
+
+
+def _across(builder, held, rows, width, depth, a, row_step, depth_step, b, b_step, out):
+    """Sums for `held` rows and ACROSS columns, of which `rows` and `width` are asked for."""
+    left = _rows(builder, a, row_step, rows, held)
+    right = _rows(builder, b, b_step, width, ACROSS)
+
+    def block(p):
+        return _transposed(builder, [_load(builder, _moved(builder, row, p)) for row in right])
+
+    def line(p):  # a whole line of the cache, which others may drive out before long
+        return block(p) + block(builder.add(p, _I64(WIDTH)))
+
+    def single(p):
+        vector = ir.Constant(_VECTOR, ir.Undefined)
+        for lane, row in enumerate(right):
+            number = builder.load(_moved(builder, row, p))
+            vector = builder.insert_element(vector, number, _I32(lane))
+        return [vector]
+
+    sums, start, index = [_ZERO] * held, _I64(0), _I64(0)
+    for step, columns in ((2 * WIDTH, line), (WIDTH, block), (1, single)):
+        end = builder.and_(depth, _I64(-step))
+        sums, index = _summed(builder, start, end, step, left, index, depth_step, sums, columns)
+        start = end
+    for i, total in enumerate(sums):
+        _store(builder, total, _moved(builder, out, i * ACROSS))
+
+
+@intrinsic
+def across_f32(context, rows, width, depth, a, row_step, depth_step, b, b_step, out):
+    def generate(ctx, builder, sig, args):
+        alone = builder.icmp_signed("==", args[0], _I64(1))
+        with builder.if_else(alone) as (one, more):
+            for branch, held in ((one, 1), (more, FEW)):
+                with branch:
+                    _across(builder, held, *args)
+        return ctx.get_dummy_value()
+
+    count = types.intp
+    return types.none(count, count, count, a, count, count, b, count, out), generate
 
 
 @intrinsic

@@ -103,6 +103,19 @@ def test_how_a_tiled_product_is_cut_and_stored_changes_no_bit():
         np.testing.assert_array_equal(part, whole[rows, columns])
 
 
+@pytest.mark.parametrize("few", [1, 2, 3, 4, 5])
+def test_few_rows_or_columns_have_the_bits_of_many(few):
+    m, n, k = 75, 141, 1003
+    a, b, _ = _operands("f32", 0, 0, m, n, k)
+    whole = _tiled(0, 0, a, b)
+    rows, columns = slice(9, 9 + few), slice(3, 3 + few)
+    for transa, transb in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        for some, others in ((rows, slice(n)), (slice(m), columns), (rows, columns)):
+            left, right = (x.T.copy() if t else x.copy()
+                           for x, t in ((a[some], transa), (b[:, others], transb)))  # fmt: skip
+            np.testing.assert_array_equal(_tiled(transa, transb, left, right), whole[some, others])
+
+
 def _tiled(transa, transb, a, b):
     m, k = a.shape[::-1] if transa else a.shape
     c = np.full((m, b.shape[0] if transb else b.shape[1]), np.nan, np.float32)
