@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable
 from typing import Any
@@ -42,7 +43,12 @@ def rule_for(op: Op, wanted: int) -> Rule:
     """The rule of `op` for the operands whose bits are set in `wanted`."""
     rule = _rules.get((op, wanted))
     if rule is None:
-        rule = _rules[op, wanted] = _specialise(op, wanted)
+        watching = sys.getprofile()  # a compiled function; reading a source is thousands of calls
+        sys.setprofile(None)
+        try:
+            rule = _rules[op, wanted] = _specialise(op, wanted)
+        finally:
+            sys.setprofile(watching)
     return rule
 
 
