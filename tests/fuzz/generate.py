@@ -18,8 +18,8 @@ from tests.fuzz.reference_torch import Functional, Torch
 from tests.fuzz.registry import AXIS_SIZES, STATEMENTS, State
 
 # Statements register themselves, in this order: a seed means the same program in every process.
-for _part in ("statements", "statements_views", "statements_modes", "statements_layers"):
-    importlib.import_module(f"tests.fuzz.{_part}")
+for _part in ("", "_views", "_modes", "_layers", "_scan"):
+    importlib.import_module(f"tests.fuzz.statements{_part}")
 
 SIZE, WILD = 64, 1e4  # most elements of a result, largest number
 DTYPES = ["float32"] * 5 + ["float64"] * 2 + ["int64", "int32", "uint8", "bool"]

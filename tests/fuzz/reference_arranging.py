@@ -133,6 +133,7 @@ METHODS = {
     "reshape": reshape,
     "narrow": narrow,
     "chunk": chunk,
+    "select": lambda x, dim, k: x.see(lambda a: a[(*(slice(None),) * dim, k, ...)]),
     "t": lambda x: x.see(lambda a: a.T),
     "permute": lambda x, *order: x.see(lambda a: np.transpose(a, order)),
     "transpose": lambda x, i, j: x.see(lambda a: np.swapaxes(a, i, j)),

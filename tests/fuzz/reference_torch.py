@@ -59,6 +59,24 @@ class Torch:
         """Zeros."""
         return Ref(self.world, np.zeros(shape, dtype))
 
+    def scan(self, f, init, xs, reverse=False, dim=0):
+        """`f` again and again, along an axis."""
+        ys, steps = [], range(xs.shape[dim])
+        for t in reversed(steps) if reverse else steps:
+            init, y = f(init, xs.select(dim, t))
+            ys.append(y)
+        ys = ys[::-1] if reverse else ys
+        if not ys or (isinstance(init, Ref) and dim > ys[0].v.ndim):
+            raise ValueError("no steps, or no such axis of the results")
+        if isinstance(init, Ref):
+            return self._own(init), self.stack(ys, dim)
+        stacked = tuple(self.stack(list(some), 0) for some in zip(*ys, strict=True))
+        return tuple(map(self._own, init)), stacked
+
+    def _own(self, x):
+        """A copy, which shares no memory."""
+        return lift(x.world, [x], x.v.copy(), lambda: x.dot)
+
     def flush_all(self):
         """Nothing waits here."""
 

@@ -17,7 +17,7 @@ FEATURES = (
     "view", "broadcast", "write", "write through a view", "reduction", "read in the middle",
     "backward", "mixed dtypes", "index by tensor", "matmul", "join", "where", "softmax-like",
     "random draw", "no_grad", "scan or sort", "integers", "compare", "special values",
-    "epilogue", "batched matmul", "weighted rows",
+    "epilogue", "batched matmul", "weighted rows", "recurrence",
 )  # fmt: skip
 
 
