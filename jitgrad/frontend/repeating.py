@@ -11,8 +11,10 @@ from typing import Any
 
 from jitgrad.frontend import pending
 from jitgrad.frontend.creation import zeros
+from jitgrad.frontend.hoisting import hoist
 from jitgrad.frontend.joint import output
 from jitgrad.frontend.record import Base, finished
+from jitgrad.frontend.reversing import kept
 from jitgrad.frontend.scanedge import Saved, ScanEdge, in_memory, moved, without
 from jitgrad.frontend.shaping import axis_of
 from jitgrad.frontend.state import State, local, place
@@ -272,12 +274,16 @@ class _Scan:
             inputs.append(_first(state, generator, node))
         for generator in {id(g): g for g, _ in use.draws}.values():
             generator._draw += (self.steps - 1) * self._draws(generator)
-        numbers = []
+        given = []
         for at, value in use.numbers.items():
-            numbers.append((at, len(inputs)))
+            given.append((at, len(inputs)))
             inputs.append(scalar(value, step.body.facts[at][1]))
+        hoist(step.body, reads, inputs, given, kept(step) if self._differentiable() else ())
         return Loop(step.body, self.steps, self.reverse, tuple(inputs), tuple(reads),
-                    tuple(numbers), ir_site.here())  # fmt: skip
+                    tuple(given), ir_site.here())  # fmt: skip
+
+    def _differentiable(self) -> bool:
+        return any(end is not None for end in self.step.ends)
 
     def _draws(self, generator: Any) -> int:
         """How many numbers of a generator one step draws."""
@@ -285,7 +291,7 @@ class _Scan:
 
     def _edge(self, loop: Loop, site: Any) -> ScanEdge | None:
         step = self.step
-        if not any(end is not None for end in step.ends):
+        if not self._differentiable():
             return None
         edges = [e for _, e in [*self.carry, *self.sliced]] + self.use.outer
         inputs = [e if leaf is not None else None

@@ -12,6 +12,7 @@ import math
 from typing import Any
 
 from jitgrad.frontend.calls import gradient_of, hole, through, tracing
+from jitgrad.frontend.hoisting import invariant
 from jitgrad.frontend.state import local
 from jitgrad.frontend.stepping import Step
 from jitgrad.frontend.tape import deposit
@@ -140,7 +141,9 @@ def _places(step: Step) -> list[dict[int, int]]:
 
 
 def _room(step: Step, reads: tuple[int, ...]) -> int:
-    """Bytes kept of each turn, but for results, which are kept anyway."""
-    results = step.outs[step.carried :]
-    facts = [step.body.facts[at] for at in reads if at >= step.body.count and at not in results]
+    """Bytes kept of each turn, but for results, which are kept anyway, and what is always the
+    same."""
+    free = invariant(step.body, range(step.given, step.given + step.closed))
+    free |= {*range(step.body.count), *step.outs[step.carried :]}
+    facts = [step.body.facts[at] for at in reads if at not in free]
     return sum(math.prod(shape) * dtype.itemsize for shape, dtype, _ in facts)

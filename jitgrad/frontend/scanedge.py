@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jitgrad.frontend.hoisting import hoist
 from jitgrad.frontend.joint import Joint, nowhere
 from jitgrad.frontend.record import movement_edge
 from jitgrad.frontend.reversing import kept, reverse
@@ -34,24 +35,24 @@ class Saved:
         generators: those of the draws among the inputs.
     """
 
-    __slots__ = ("generators", "inputs", "loop", "numbers", "stacks")
+    __slots__ = ("generators", "given", "inputs", "loop", "stacks")
 
     def __init__(self, step: Step, loop: Loop, generators: list[Any]) -> None:
         self.loop, self.inputs, self.generators = loop, loop.inputs, generators
-        self.numbers = {at: self.inputs[i] for at, i in loop.numbers}
+        self.given = {at: self.inputs[i] for at, i in loop.given}
         self.stacks: dict[int, Node] = {}
         for at in kept(step):
             if at < step.carried:
                 at = step.outs[at]
-            elif at < step.body.count or at in self.numbers:
+            elif at < step.body.count or at in self.given:
                 continue
             self.stacks[at] = loop.stack(at)
 
     def read(self, step: Step, at: int, inputs: list[Node]) -> Read:
         """How the Loop of the gradients, with these `inputs`, reads the value at a position."""
         loop, count = self.loop, len(inputs)
-        if at in self.numbers:
-            inputs.append(self.numbers[at])
+        if at in self.given:
+            inputs.append(self.given[at])
             return ("same", count)
         if at >= step.body.count:
             inputs.append(self.stacks[at])
@@ -104,9 +105,11 @@ class ScanEdge(Joint):
             reads.append(("carry", len(inputs), at))
             inputs.append(zeros(*back.body.facts[at][:2]))
         reads += [saved.read(step, at, inputs) for at in back.reads]
+        given: list[tuple[int, int]] = []
+        hoist(back.body, reads, inputs, given)
         forward = saved.loop
-        loop = Loop(back.body, forward.times, not forward.reverse, tuple(inputs), tuple(reads), (),
-                    ir_site.here(), forward)  # fmt: skip
+        loop = Loop(back.body, forward.times, not forward.reverse, tuple(inputs), tuple(reads),
+                    tuple(given), ir_site.here(), forward)  # fmt: skip
         out: list[Any] = [None] * len(step.leaves)
         for i, (k, _, led) in enumerate(back.carried):
             out[k] = loop.last(i) if led else None
@@ -138,7 +141,7 @@ class ScanEdge(Joint):
             sources = [*before, *[s and s[t] for s in stops[count:end]], *stops[end:]]
             links |= dict(zip(step.leaves, sources, strict=True)) | {None: None}
             call = Call(step.body, (*_begun(values), *self._given(turn, t)), site)
-            call.numbers = {at: node.data for at, node in saved.numbers.items()}
+            call.numbers = {at: x.data for at, x in saved.given.items() if x.op.name == "scalar"}
             table = {id(node): call.part(at) for at, node in enumerate(step.nodes)}
             for edge in step.edges:
                 links[edge] = edge.over(tuple([links[x] for x in edge.inputs]), table)

@@ -46,22 +46,22 @@ class Loop:
 
     Attributes:
         inputs: nodes. `reads`: what stands for each input of the body.
-        numbers: (position, input) of each of its numbers.
+        given: (position, input) of each of its numbers, and of what is the same at every turn.
         after: the Loop whose gradient this is; None of others.
     """
 
     __slots__ = (
-        "__weakref__", "after", "body", "inputs", "numbers", "parts", "reads", "reverse", "site",
+        "__weakref__", "after", "body", "given", "inputs", "parts", "reads", "reverse", "site",
         "times",
     )  # fmt: skip
 
     def __init__(
         self, body: Body, times: int, reverse: bool, inputs: tuple[Node, ...],
-        reads: tuple[Read, ...], numbers: tuple[tuple[int, int], ...], site: Site,
+        reads: tuple[Read, ...], given: tuple[tuple[int, int], ...], site: Site,
         after: Loop | None = None,
     ) -> None:  # fmt: skip
         self.body, self.times, self.reverse = body, times, reverse
-        self.inputs, self.reads, self.numbers = inputs, reads, numbers
+        self.inputs, self.reads, self.given = inputs, reads, given
         self.site, self.after = site, after
         self.parts: dict[tuple[str, int], Any] = {}  # weak references to the results asked for
         waiting.add(self)
@@ -98,7 +98,8 @@ class Loop:
     def memory(self) -> list[Node]:
         """The inputs that must be in memory; the others are numbers."""
         out = {}
-        for kind, i, *more in self.reads:
+        reads = [*self.reads, *[("same", i) for _, i in self.given]]
+        for kind, i, *more in reads:
             for x in (self.inputs[k] for k in ((i, *more) if kind == "ahead" else (i,))):
                 if kind != "draw" and not (kind == "same" and x.op.name == "scalar"):
                     out[id(x)] = x
@@ -111,4 +112,4 @@ class Loop:
 
     def form(self) -> Any:
         """What two Loops share that do the same to other inputs."""
-        return self.body.form(), self.times, self.reverse, self.reads, self.numbers
+        return self.body.form(), self.times, self.reverse, self.reads, self.given

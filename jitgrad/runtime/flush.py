@@ -36,7 +36,7 @@ from jitgrad.runtime.stats import counts
 CUT = 1024  # nodes in one schedule
 NODES = 40_000  # in the schedules kept, 2 kB each; making one again compiles nothing
 PLANS = 512  # bound plans kept
-LOOPS = 64  # plans of Loops kept
+LOOPS = 1 << 26  # bytes of the plans of Loops kept
 
 _programs: OrderedDict[Any, Program] = OrderedDict()
 _plans: OrderedDict[Any, Bound] = OrderedDict()
@@ -230,13 +230,17 @@ def run_loop(loop: Loop) -> None:
     wanted = [part for part, _ in parts]
     nodes = list(loop.inputs)
     looks = tuple([(x.op, x.shape, x.strides, x.offset) for x in nodes])
-    key = (loop.body, loop.times, loop.reverse, loop.reads, loop.numbers, tuple(wanted), looks,
+    key = (loop.body, loop.times, loop.reverse, loop.reads, loop.given, tuple(wanted), looks,
            switches.jit(), switches.fuse())  # fmt: skip
-    plan = _loops.get(key) or loop_plan(loop, wanted)
+    plan = _loops.get(key)
+    if plan is None:
+        plan = loop_plan(loop, wanted)
+    elif switches.debug():
+        trace.turns(plan)
     with threads.execution_lock:
         _loops[key] = plan
         _loops.move_to_end(key)
-        if len(_loops) > LOOPS:
+        while len(_loops) > 1 and sum([p.nbytes for p in _loops.values()]) > LOOPS:
             _loops.popitem(last=False)
         plan.site = loop.site
         outs, failure = plan.run(nodes, trace.launch())

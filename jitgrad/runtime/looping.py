@@ -33,13 +33,13 @@ Wanted = list[tuple[str, int]]  # results, as a Loop names them
 
 def body_graph(loop: Loop, wanted: Wanted) -> tuple[list[Node], dict[int, Any]]:
     """One turn as a graph over nodes without memory: its roots (new values of what is carried, then
-    the wanted stacks), and by id what its leaves stand for: a place among the reads, or ("number",
-    input)."""
-    body, numbers = loop.body, dict(loop.numbers)
+    the wanted stacks), and by id how the turn reads what its leaves stand for."""
+    body, given = loop.body, dict(loop.given)
     site = loop.site
     nodes: list[Node] = []
     meant: dict[int, Any] = {}
-    for at, read in enumerate(loop.reads):
+
+    def leaf(at: int, read: Any) -> None:
         shape, dtype, _ = body.facts[at]
         x = loop.inputs[read[1]]
         if read[0] == "draw" or x.op is _SCALAR:
@@ -47,15 +47,18 @@ def body_graph(loop: Loop, wanted: Wanted) -> tuple[list[Node], dict[int, Any]]:
         else:
             node = Node(_BUFFER, (), (), shape, dtype, "cpu", site)
             node.strides = _strides(x, read)
-        meant[id(node)] = at
+        meant[id(node)] = read
         nodes.append(node)
+
+    for at, read in enumerate(loop.reads):
+        leaf(at, read)
     for at, (op, ins, attrs, shape, dtype, note, data) in enumerate(body.steps, body.count):
+        if at in given:
+            leaf(at, ("same", given[at]))
+            continue
         inputs = tuple([nodes[i] for i in ins])
         where = (*site[:2], note or site[2])
-        node = Node(op, inputs, attrs, shape, dtype, "cpu", where, data)
-        if at in numbers:
-            meant[id(node)] = ("number", numbers[at])
-        nodes.append(node)
+        nodes.append(Node(op, inputs, attrs, shape, dtype, "cpu", where, data))
     roots = [nodes[read[2]] for read in loop.reads if read[0] == "carry"]
     return [*roots, *[nodes[at] for what, at in wanted if what == "stack"]], meant
 
@@ -108,6 +111,7 @@ class LoopPlan(Plan):
         self.steps = [Repeat(steps, loop.times, self.table.strides[0])]
         self.launches = len(steps) * loop.times
         self.program = Program(self.steps)
+        self.nbytes = 3 * self.table.nbytes + self.program.table.nbytes
 
     # -- the table ------------------------------------------------------------------------------
 
@@ -121,10 +125,10 @@ class LoopPlan(Plan):
         turns = np.arange(times)
         places = turns[::-1] if loop.reverse else turns
         carried = [at for at, read in enumerate(loop.reads) if read[0] == "carry"]
-        kept: dict[int, list[int]] = {}  # where what is carried is put, every other turn
+        kept: dict[Any, list[int]] = {}  # where what is carried is put, every other turn
         for k, at in enumerate(carried):
             room = -(-max(1, turn.output_bytes[k]) // 64) * 64
-            kept[at] = [self.arena_bytes, self.arena_bytes + room]
+            kept[loop.reads[at]] = [self.arena_bytes, self.arena_bytes + room]
             self.arena_bytes += 2 * room
         arena = self._word("arena")
         if self.arena_bytes:
@@ -135,17 +139,18 @@ class LoopPlan(Plan):
             self.plus[:, word] = plus
 
         for word, i, offset in turn.leaves:
-            read = loop.reads[meant[i]]
+            read = meant[i]
             start = self._leaf(loop, read[1])
             if read[0] == "slice":
                 x = loop.inputs[read[1]]
                 stride = (x.strides or contiguous_strides(x.shape))[read[2]] * x.dtype.itemsize
                 put(word, start, places * stride + offset)
             elif read[0] == "carry":
-                put(word, arena, np.take(kept[meant[i]], (turns + 1) % 2) + offset)
+                put(word, arena, np.take(kept[read], (turns + 1) % 2) + offset)
                 self.where[0, word], self.plus[0, word] = start, offset
             elif read[0] == "ahead":
-                size = math.prod(loop.body.facts[meant[i]][0]) * loop.inputs[read[2]].dtype.itemsize
+                x = loop.inputs[read[2]]
+                size = math.prod(x.shape[1:]) * x.dtype.itemsize
                 put(word, self._leaf(loop, read[2]), np.append(places[1:], 0) * size + offset)
                 self.where[-1, word], self.plus[-1, word] = start, offset
             else:
@@ -153,7 +158,7 @@ class LoopPlan(Plan):
         for word, number, offset in turn.outs:
             if number < len(carried):
                 at = carried[number]
-                put(word, arena, np.take(kept[at], turns % 2) + offset)
+                put(word, arena, np.take(kept[loop.reads[at]], turns % 2) + offset)
                 if ("last", at) in self._number:
                     self.where[-1, word], self.plus[-1, word] = self._result("last", at), offset
             else:
@@ -164,15 +169,14 @@ class LoopPlan(Plan):
             put(word, arena, offset)
         for word, i in turn.scalars:
             if meant[i] is not None:
-                at = meant[i]
-                put(word, self._scalar(at[1] if type(at) is tuple else loop.reads[at][1]), 0)
+                put(word, self._scalar(meant[i][1]), 0)
             else:  # a number that is the same in all uses
                 node = self.sites[i]
                 turn.typed[node.dtype.suffix][word * (8 // node.dtype.itemsize)] = node.data
                 put(word, zero, turn.words[word])
         for word, i, k in turn.slots:
             if meant[i] is not None:
-                _, x, step, more = loop.reads[meant[i]]
+                _, x, step, more = meant[i]
                 put(word, self._slot(x, k), more + turns * step if k == _DRAW else 0)
             else:
                 value = self.sites[i].attrs[k] & 0xFFFFFFFFFFFFFFFF

@@ -54,6 +54,12 @@ def hit(schedule: Schedule, snap: Snapshot) -> None:
     say(f"schedule hit: {_size(schedule, snap)}")
 
 
+def turns(plan: Any) -> None:
+    """Report a Loop whose plan was known."""
+    steps = f"{plan.schedule.kernel_count} kernels in {len(plan.schedule.steps)} steps"
+    say(f"plan hit: {plan.turn.times} steps of a scan, each {steps}")
+
+
 def replays(plans: list[Any]) -> None:
     """Report a compiled call."""
     turns = [plan.launches // max(1, len(plan.schedule.steps)) for plan in plans]

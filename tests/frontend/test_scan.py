@@ -7,6 +7,7 @@ import jitgrad as jg
 from jitgrad import autograd, nn
 from jitgrad.frontend import stepping
 from jitgrad.ir.op import OPS
+from jitgrad.runtime import flush
 from jitgrad.testing import gradcheck, gradgradcheck
 from jitgrad.utils.checkpoint import checkpoint
 
@@ -362,7 +363,39 @@ def test_what_costs_much_is_computed_once_beside_a_scan():
     assert sum("matmul" in name for name, _, _ in explained.steps) == 2
 
 
-def test_debugging_tools_see_the_steps(tmp_path):
+def test_what_is_the_same_at_every_step_is_computed_once_and_kept_once():
+    w, x = normal(50, 50, dtype=jg.float32), normal(6, 1, 50, seed=1, dtype=jg.float32)
+
+    def step(h, x):
+        turned = (w / w.square().sum(0).sqrt()).t()
+        return (h @ turned + x).tanh(), h
+
+    y = jg.scan(step, jg.zeros(1, 50), x)[1].square().sum()
+    y.backward()
+    explained = jg.debug.explain(y, w.grad)
+    turns = [p for p in explained.programs if p.times == 6]
+    assert len(turns) == 2 and sum("sqrt" in name for name, _, _ in explained.steps) == 1
+    assert not any("sqrt" in s.name for p in turns for s in p.steps)
+    # Backward reads the weights, and what it adds up; nothing of their size is stacked.
+    assert sum(s.nbytes for s in turns[0].steps) < 2 * w.nbytes
+    grads = w.grad.clone()
+    w.grad, h, total = None, jg.zeros(1, 50), 0
+    for row in x:
+        total = total + h.square().sum()
+        h = step(h, row)[0]
+    total.backward()
+    np.testing.assert_allclose(grads.numpy(), w.grad.numpy(), 1e-3, 1e-5)
+
+
+def test_few_plans_are_kept_if_they_are_large(monkeypatch):
+    monkeypatch.setattr(flush, "LOOPS", 1)
+    flush.forget()
+    for steps in (3, 4, 3):
+        last = jg.scan(lambda h, x: (h + x, None), jg.zeros(2), jg.ones(steps, 2))[0]
+        assert last.tolist() == [steps, steps] and len(flush._loops) == 1
+
+
+def test_debugging_tools_see_the_steps(tmp_path, monkeypatch, capsys):
     x, h, w, u = inputs(jg.float32)
 
     def grads():
@@ -377,8 +410,17 @@ def test_debugging_tools_see_the_steps(tmp_path):
     assert "test_scan.py" in str(profile)
     with jg.debug.nan(), pytest.raises(FloatingPointError, match=r"div at .*test_scan.py"):
         jg.scan(lambda h, x: (x - 1, h / x), jg.zeros(()), jg.tensor([1.0, 0.0]))[1].numpy()
-    text = str(jg.debug.explain(jg.scan(lambda h, x: (h * x, None), h, x.detach())[0]))
-    assert "of one of 4 steps of a scan" in text and "loop" not in text
+
+    def product():
+        return jg.scan(lambda h, x: (h * x.sum(), None), h, x.detach())[0]
+
+    for device in ("cpu", "cuda"):
+        text = str(jg.debug.explain(product(), device=device))
+        assert "of one of 4 steps of a scan" in text and "loop" not in text
+    monkeypatch.setenv("JITGRAD_DEBUG", "1")
+    for _ in range(2):
+        product().realize()
+    assert "plan hit: 4 steps of a scan, each 2 kernels in 3 steps" in capsys.readouterr().err
 
 
 def test_on_meta():
