@@ -9,7 +9,6 @@ from __future__ import annotations
 import array
 import ctypes
 import keyword
-import os
 import threading
 import types
 import weakref
@@ -25,7 +24,7 @@ from jitgrad.runtime.script import Script
 
 MISSING = type("Missing", (), {"__repr__": lambda self: "nothing"})()
 PLAIN = (list, tuple, dict, set, frozenset, deque)  # iterating gives the elements they hold
-MAPPINGS = (dict, UserDict, ChainMap, types.MappingProxyType, type(os.environ))
+MAPPINGS = (dict, UserDict, ChainMap, types.MappingProxyType)
 CONTAINERS = (*PLAIN, UserList, *MAPPINGS[1:])
 CTYPES = (ctypes._SimpleCData, ctypes.Structure, ctypes.Union, ctypes.Array)
 ARRAYS = (np.ndarray, bytearray, array.array, memoryview, *CTYPES)

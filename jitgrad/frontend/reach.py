@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import operator
-import os
 import types
 from collections.abc import Callable
 from types import CodeType
@@ -215,10 +214,7 @@ class Reach:
 
     def _of_module(self, module: Any, key: str, label: str, last: bool) -> Any:
         if territory.foreign(module):
-            value = getattr(module, key, MISSING)
-            if any(value is e for e in _ENVIRONMENTS):
-                self.anchor(value)
-            return value
+            return getattr(module, key, MISSING)
         return self.note(module.__dict__, "item", key, label, whole=last)
 
     def _elements(self, value: Any, label: str) -> None:
@@ -315,9 +311,7 @@ class Reach:
         if id(value) in self.anchored:
             return
         self.anchored[id(value)] = value
-        if any(value is e for e in _ENVIRONMENTS):
-            self.note(os.__dict__, "item", "environ", "os.environ", whole=True)
-        elif isinstance(value, ReferenceType):
+        if isinstance(value, ReferenceType):
             self.anchor(value())
         elif isinstance(value, _CALLABLES):
             self._function(value)
@@ -393,7 +387,6 @@ class Reach:
 
 
 _HEAP = 1 << 9  # of a class: made by a class statement, so that it can be changed
-_ENVIRONMENTS = (os.environ, os.getenv, os.environb, os.getenvb, os.path.expandvars)
 
 
 def mro(value: Any) -> tuple[type, ...]:

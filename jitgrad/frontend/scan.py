@@ -106,7 +106,7 @@ def chains(code: CodeType) -> tuple[Chain, ...]:
         elif op in ("LOAD_ATTR", "LOAD_METHOD") or "_SUPER_" in op:
             if constant or "_SUPER_" in op:  # "".join, say
                 end()
-            if joined or not found:
+            if joined or not (found or constant):
                 loose(x.argval)
             step("a", x.argval)
         elif op in ("LOAD_CONST", "LOAD_SMALL_INT"):

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any, NamedTuple
 
-from jitgrad.frontend import handed, scan, skipped, territory
+from jitgrad.frontend import environment, handed, scan, skipped, territory
 from jitgrad.frontend.argtree import ATOMS
 from jitgrad.frontend.guards import MISSING, Guard, elements
 from jitgrad.frontend.reach import Reach, mro
@@ -52,6 +52,7 @@ class Code(NamedTuple):
     loose: frozenset[str]  # attributes of which the name alone is known
     skipped: str | None
     tells: bool  # whether it may look at a float in ways of `handed.TELLING`
+    environment: bool  # whether it reads or writes variables of the environment
     hands: bool  # whether C code may look at its variables
     shows: bool  # whether it has some of `_OPERATORS` or `_SHOWING`
     computed: bool  # whether such names are no constants of it
@@ -78,6 +79,7 @@ def _look(code: CodeType) -> Code:
         code, chains, what, frozenset(code.co_varnames[: count + starred]), dynamic, words,
         frozenset(loose), skipped.of_function(code),
         what == "all" and not handed.TELLING.isdisjoint(code.co_names),
+        code in environment.KINDS,
         not territory.own(code) and handed.hands(code),
         not (_OPERATORS.isdisjoint(operators) and _SHOWING.isdisjoint(code.co_names)),
         by_name and not words,
@@ -130,6 +132,8 @@ class Watch(Reach):
         if look is None:
             look = _seen[id(frame.f_code)] = _look(frame.f_code)
         called = event == "call"
+        if called and look.environment:
+            environment.note(self, frame)
         if called and look.skipped is not None:
             self._refuse(look.skipped)
         if look.tells:

@@ -12,7 +12,7 @@ import weakref
 from types import ModuleType
 
 import jitgrad as jg
-from tests.guards.running import Holder, setter, way
+from tests.guards.running import Holder, case, setter, way
 
 
 @way("self._sections")
@@ -138,19 +138,55 @@ def set_variable(v):
     os.environ[NAME] = str(v)
 
 
-@way("os.environ")
+THIS = f"os.environ['{NAME}']: b'1.0' -> b'2.0'"
+
+
+@way(THIS)
 def a_variable_of_the_environment():
     return (lambda x: x * float(os.environ[NAME])), set_variable
 
 
-@way("os.environ")
+@way(THIS)
+def a_variable_that_may_be_missing():
+    return (lambda x: x * float(os.getenv(NAME, "1"))), set_variable
+
+
+@way(THIS)
+def a_variable_by_a_method():
+    get = os.environ.get
+    return (lambda x: x * float(get(NAME))), set_variable
+
+
+@way(THIS)
 def a_variable_as_bytes():
     return (lambda x: x * float(os.environb[NAME.encode()])), set_variable
 
 
-@way("os.environ")
+@way(THIS)
 def a_variable_in_a_path():
     return (lambda x: x * float(os.path.expandvars(f"${NAME}"))), set_variable
+
+
+@way("os.environ['JITGRAD_TEST_OF_GUARDS_2']: nothing -> b'2.0'")
+def whether_there_is_a_variable():
+    def set_to(v):
+        os.environ.pop(NAME + "_2", None)
+        if v == 2:
+            os.environ[NAME + "_2"] = str(v)
+
+    return (lambda x: x * (3.0 if NAME + "_2" in os.environ else 5.0)), set_to
+
+
+@way(f"os.environ[b'{NAME}']")
+def all_variables():
+    return (lambda x: x * float(dict(os.environ)[NAME])), set_variable
+
+
+@case()
+def a_variable_that_is_not_read(compile):
+    f = compile(lambda x: x * len(os.getenv("HOME", "")))
+    os.environ[NAME] = "1"
+    return lambda i: f(jg.arange(4.0) + i), lambda: set_variable(2.0)
 
 
 @way("shape, dtype or history of closure weight")
