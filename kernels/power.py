@@ -1,4 +1,4 @@
-"""float32 powers: pow (in float64, the one use of it here) and 1 / sqrt.
+"""float32 powers: pow (in float64 but on CUDA, see `power_cuda`) and 1 / sqrt.
 
 Nothing branches: loops over these vectorise.
 Coefficients: weighted least squares at Chebyshev points, each rounded in turn; comments: the error.
@@ -60,13 +60,18 @@ _POW_EXP2 = tuple(
 def pow_f32(x, y):
     """x to the power y as IEEE says: 2^(y log2|x|), then the cases of 0, inf, nan and the sign."""
     a = absolute(x)
+    return power_edges_f32(x, y, _power(a, select(a == _1, _0, y)))
+
+
+def _power(a, y):
+    """2^(y log2(a)) for ordinary numbers, a positive."""
     f, e = split_f64(cast_f64(a))
-    p = cast_f64(select(a == _1, _0, y)) * fma_f64(f, horner(f, _POW_LOG2), e)
+    p = cast_f64(y) * fma_f64(f, horner(f, _POW_LOG2), e)
     p = select(p < _LOW, _LOW, p)
     p = select(p > _HIGH, _HIGH, p)
     shifted = p + _MAGIC
     r = horner(p - (shifted - _MAGIC), _POW_EXP2) * power_of_two_f64(shifted)
-    return power_edges_f32(x, y, cast_f32(r))
+    return cast_f32(r)
 
 
 def power_edges_f32(x, y, r):

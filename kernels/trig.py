@@ -1,7 +1,8 @@
 """float32 trigonometric functions.
 
-The argument is reduced to a part of a turn in float64 (the one use of it here): x times those bits
-of 1 / (2 pi) that matter at its size. Nothing branches: loops over these vectorise.
+The argument is reduced to a part of a turn in float64 (the one use of it here, and not on CUDA, see
+`trig_cuda`): x times those bits of 1 / (2 pi) that matter at its size. Nothing branches: loops over
+these vectorise.
 Coefficients: weighted least squares at Chebyshev points, each rounded in turn; comments: the error.
 Entry functions: `<name>_f32`, reached through `math`. May import: NumPy, `intrinsics`.
 """
@@ -53,7 +54,7 @@ _TAN = tuple(
 
 
 def _reduce(x):
-    """(r, q): x = r + q pi / 2 up to whole turns, r a float64 with |r| <= pi / 4."""
+    """(r, low, q): x = r + low + q pi / 2 up to whole turns, |r| <= pi / 4, low below its bits."""
     x = cast_f64(x)
     size = absolute(x)
     a = select(size < _FROM_1, _A0, select(size < _FROM_2, _A1, select(size < _FROM_3, _A2, _A3)))
@@ -63,7 +64,9 @@ def _reduce(x):
     high = high - rint(high)
     near = high + low + _QUARTERS
     turn = (high - (near - _QUARTERS)) + low
-    return turn * _TAU, cast_i32(int_f64(near))
+    wide = turn * _TAU
+    r = cast_f32(wide)
+    return r, cast_f32(wide - cast_f64(r)), cast_i32(int_f64(near))
 
 
 def sin_poly_f32(r):
@@ -86,23 +89,22 @@ def turn_f32(r, q):
 
 def sin_f32(x):
     """Sine."""
-    r, q = _reduce(x)
-    return select(x == _0, x, turn_f32(cast_f32(r), q))
+    r, _, q = _reduce(x)
+    return select(x == _0, x, turn_f32(r, q))
 
 
 def cos_f32(x):
     """Cosine."""
-    r, q = _reduce(x)
-    return turn_f32(cast_f32(r), np.int32(q + _ONE))
+    r, _, q = _reduce(x)
+    return turn_f32(r, np.int32(q + _ONE))
 
 
 def tan_f32(x):
     """Tangent."""
-    wide, q = _reduce(x)
-    r = cast_f32(wide)
+    r, low, q = _reduce(x)
     z = r * r
     t = r * z * horner(z, _TAN)
     y = r + t
-    lost = ((r - y) + t) + cast_f32(wide - cast_f64(r)) * fma_f32(y, y, _1)
+    lost = ((r - y) + t) + low * fma_f32(y, y, _1)
     y = y + lost
     return select(x == _0, x, select(np.int32(q & _ONE) != 0, -_1 / y, y))

@@ -61,6 +61,8 @@ class Library:
                 continue
             if value not in out:
                 stand_in = self.replaced.get(value) or own.get(name)
+                if isinstance(stand_in, Function) and stand_in.__module__ == f"{module_name}_cuda":
+                    stand_in = self.functions(stand_in.__module__)[stand_in]
                 out[value] = stand_in or self.wrap(rebased(value, names))
             names[name] = out[value]
         return out

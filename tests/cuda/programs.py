@@ -18,7 +18,8 @@ from tests.compiler.programs import ROWS, labels, lion, mlp, normal
 PROGRAMS = {}
 # Compiled every day; the others in `make test-all`.
 DAILY = {
-    "elementwise", "gelu", "functions 1 float32", "functions 5 float64", "pairs", "extremes",
+    "elementwise", "gelu", "functions 1 float32", "functions 2 float32", "functions 4 float32",
+    "functions 5 float64", "pairs", "extremes",
     "conditions", "casts", "integers int8", "integers int64", "strided", "misaligned", "broadcast",
     "long vectors", "long rows", "joined", "counters", "uniform", "random bits", "dropout", "sums",
     "sums of many rows", "extrema", "sums over all axes", "softmax", "layer norm", "cross entropy",
