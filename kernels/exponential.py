@@ -26,8 +26,8 @@ _SINH_HIGH, _TANH_ONE = _T(90), _T(9.1)
 _2_LOG2E, _HALF_LN2 = _2 * _LOG2E, _HALF * _LN2
 
 # (exp(r) - 1 - r) / r^2, |r| <= ln2 / 2: 2^-28.12
-_EXPM1 = tuple(map(_T, (0.0013936181, 0.008369444, 0.04166645, 0.16666514, 0.5)))
-_EXP = (*_EXPM1, _1, _1)
+EXPM1 = tuple(map(_T, (0.0013936181, 0.008369444, 0.04166645, 0.16666514, 0.5)))
+_EXP = (*EXPM1, _1, _1)
 _EXP_24 = tuple(c * _T(2.0**-24) for c in _EXP)
 # 2^r, |r| <= 1/2: 2^-28.21
 _EXP2 = tuple(
@@ -95,7 +95,7 @@ def expm1_f32(x):
     shifted, r = reduce_f32(clamped)
     top = shifted - _MAGIC > _TOP  # 2^n would overflow: half of it, twice
     s = power_of_two_f32(select(top, shifted - _1, shifted))
-    y = fma_f32(s, r * r * horner(r, _EXPM1), fma_f32(s, r, s - _1))
+    y = fma_f32(s, r * r * horner(r, EXPM1), fma_f32(s, r, s - _1))
     return select(x == _0, x, y * select(top, _2, _1))
 
 

@@ -24,7 +24,7 @@ _CHORD = _T(1.47)
 _SINH_HIGH, _TANH_ONE, _TANH_SMALL = _T(711), _T(19.1), _T(0.6)
 
 # (exp(r) - 1 - r) / r^2, |r| <= ln2 / 2: 2^-63.84
-_EXPM1 = tuple(
+EXPM1 = tuple(
     map(
         _T,
         (
@@ -42,7 +42,7 @@ _EXPM1 = tuple(
         ),
     )
 )
-_EXP = (*_EXPM1, _1, _1)
+_EXP = (*EXPM1, _1, _1)
 # 2^r, |r| <= 1/2: 2^-59.42
 _EXP2 = tuple(
     map(
@@ -158,7 +158,7 @@ def expm1_f64(x):
     shifted, r = reduce_f64(clamped)
     top = shifted - _MAGIC > _TOP  # 2^n would overflow: half of it, twice
     s = power_of_two_f64(select(top, shifted - _1, shifted))
-    y = fma_f64(s, r * r * horner(r, _EXPM1), fma_f64(s, r, s - _1))
+    y = fma_f64(s, r * r * horner(r, EXPM1), fma_f64(s, r, s - _1))
     return select(x == _0, x, y * select(top, _2, _1))
 
 

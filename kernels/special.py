@@ -8,7 +8,7 @@ Entry functions: `erf_f32`, `erfc_f32`, reached through `math`. May import: NumP
 
 import numpy as np
 
-from .exponential import power_of_two_f32, reduce_f32, reduce_sum_f32, scale_f32
+from .exponential import EXPM1, power_of_two_f32, reduce_f32, reduce_sum_f32, scale_f32
 from .intrinsics import absolute, copysign, fma_f32, horner, select
 
 INLINE = True
@@ -16,8 +16,6 @@ _T = np.float32
 _ERFC_FAR = _T(0.75)
 _0, _1, _2 = _T(0), _T(1), _T(2)
 _ERF_ONE, _ERFC_ZERO = _T(4), _T(10.1)
-# (e^r - 1 - r) / r^2, |r| <= ln2 / 2: 2^-28.12
-_EXP = tuple(map(_T, (0.0013936181, 0.008369444, 0.04166645, 0.16666514, 0.5)))
 # erf(x) / x - 1 in x^2, |x| <= 1: 2^-29.54
 _ERF = tuple(
     map(
@@ -76,7 +74,7 @@ def erf_f32(x):
     a = absolute(x)
     near = fma_f32(a, horner(a * a, _ERF), a)
     shifted, r = reduce_f32(-horner(select(a > _ERF_ONE, _ERF_ONE, a), _ERF_TAIL))
-    e = fma_f32(r * r, horner(r, _EXP), r) + _1
+    e = fma_f32(r * r, horner(r, EXPM1), r) + _1
     far = _1 - e * power_of_two_f32(shifted)
     return copysign(select(a < _1, near, far), x)
 
@@ -94,7 +92,7 @@ def _erfc_far(a):
     h = p * inverse
     h_low = (fma_f32(-h, a, p) + p_low) * inverse
     # e + low = e^(r + low) - 1
-    q = r * r * horner(r, _EXP)
+    q = r * r * horner(r, EXPM1)
     e = r + q
     low = fma_f32(low, _1 + e, (r - e) + q)
     return scale_f32(h + fma_f32(h, e, fma_f32(h, low, h_low)), shifted)

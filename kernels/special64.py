@@ -8,7 +8,7 @@ Entry functions: `erf_f64`, `erfc_f64`, reached through `math64`. May import: Nu
 
 import numpy as np
 
-from .exponential64 import reduce_sum_f64, scale_f64
+from .exponential64 import EXPM1, reduce_sum_f64, scale_f64
 from .intrinsics import absolute, copysign, fma_f64, horner, select
 
 INLINE = True
@@ -16,25 +16,6 @@ _T = np.float64
 _ERFC_FAR = _T(0.75)
 _0, _1, _2 = _T(0), _T(1), _T(2)
 _ERFC_ZERO = _T(27.3)
-# (e^r - 1 - r) / r^2, |r| <= ln2 / 2: 2^-63.84
-_EXP = tuple(
-    map(
-        _T,
-        (
-            2.092192599729662e-09,
-            2.5112974520318452e-08,
-            2.7557251418525806e-07,
-            2.755723208455656e-06,
-            2.480158734953298e-05,
-            0.00019841269899277967,
-            0.0013888888888873197,
-            0.008333333333315802,
-            0.041666666666666685,
-            0.16666666666666685,
-            0.5,
-        ),
-    )
-)
 # erf(x) / x - 1 in x^2, |x| <= 1: 2^-56.54
 _ERF = tuple(
     map(
@@ -101,7 +82,7 @@ def _erfc_far(a):
     h = p * inverse
     h_low = (fma_f64(-h, a, p) + p_low) * inverse
     # e + low = e^(r + low) - 1
-    q = r * r * horner(r, _EXP)
+    q = r * r * horner(r, EXPM1)
     e = r + q
     low = fma_f64(low, _1 + e, (r - e) + q)
     return scale_f64(h + fma_f64(h, e, fma_f64(h, low, h_low)), shifted)
