@@ -282,11 +282,6 @@ def lanes_i32():
     return np.zeros(LANES, np.int32)
 
 
-def lanes_i64():
-    """64 int64 on the stack, 64-byte aligned, not initialised."""
-    return np.zeros(LANES, np.int64)
-
-
 def _view(scratch, offset, dtype):
     rest = scratch[offset:]
     return rest[: rest.size // np.dtype(dtype).itemsize * np.dtype(dtype).itemsize].view(dtype)

@@ -352,7 +352,7 @@ def _lanes(dtype):
     return operation
 
 
-lanes_f32, lanes_f64, lanes_i32, lanes_i64 = map(_lanes, (_F32, _F64, _I32, _I64))
+lanes_f32, lanes_f64, lanes_i32 = map(_lanes, (_F32, _F64, _I32))
 
 
 def _view(dtype):

@@ -6,7 +6,7 @@ draws: counter (i // 32) * 16 + i % 16, words 2 w (high) and 2 w + 1 (low), w = 
 16 neighbouring counters make one block, and `fill_<name>(p, lo, hi, seed, draw)` (elements lo..hi
 to p[0..hi - lo)) makes whole blocks at a time. Uniforms are the high 24 (53) bits. Normals are
 Box-Muller on two draws of one counter: the cosine goes to the even one's element, the sine to the
-odd one's. Integers are the high word of (64 random bits) * extent.
+odd one's.
 
 Entry functions: `<name>(seed, draw, i)` and `fill_<name>`. May import: NumPy, `intrinsics`,
 `logarithm`, `trig` and their float64 forms.
@@ -17,13 +17,11 @@ import numpy as np
 from .intrinsics import (
     cast_f32,
     cast_f64,
-    cast_i64,
     fma_f64,
     int_f64,
     lanes_f32,
     lanes_f64,
     lanes_i32,
-    lanes_i64,
     select,
     sqrt,
 )
@@ -152,16 +150,6 @@ def _sine_f64(radius, angle, quarter):
     return radius * turn_f64(angle, _0_F64, quarter)
 
 
-def _scale(high, low, start, extent):
-    """start + floor(bits * extent / 2^64) by 32-bit halves."""
-    high, low = np.uint64(np.uint64(high) & _MASK), np.uint64(np.uint64(low) & _MASK)
-    e0, e1 = np.uint64(extent & _MASK), np.uint64(extent >> _WORD)
-    middle = np.uint64(np.uint64(high * e0) + np.uint64(np.uint64(low * e0) >> _WORD))
-    cross = np.uint64(np.uint64(low * e1) + np.uint64(middle & _MASK))
-    top = np.uint64(np.uint64(high * e1) + np.uint64(middle >> _WORD))
-    return np.int64(start + cast_i64(np.uint64(top + np.uint64(cross >> _WORD))))
-
-
 # ---- one element
 
 
@@ -197,12 +185,6 @@ def randbits_i64(seed, draw, i):
     high = np.int64(np.int64(high) & 0xFFFFFFFF)
     low = np.int64(np.int64(low) & 0xFFFFFFFF)
     return np.int64((high << 31) | (low >> 1))
-
-
-def randint_i64(seed, draw, i, start, extent):
-    """An int64 in [start, start + extent); extent is above 0 and counts as uint64."""
-    high, low = _bits_64(seed, draw, i)
-    return _scale(high, low, start, np.uint64(extent))
 
 
 # ---- a run of elements, block by block
@@ -253,20 +235,6 @@ def fill_normal_f64(p, lo, hi, seed, draw):
         for j in range(16):
             r, a, q = _polar_f64(w[j], w[j + 16], w[j + 32], w[j + 48])
             out[j], out[j + 16] = _cosine_f64(r, a, q), _sine_f64(r, a, q)
-        base = block << 5
-        for i in range(max(lo, base), min(hi, base + 32)):
-            p[i - lo] = out[i - base]
-
-
-def fill_randint_i64(p, lo, hi, seed, draw, start, extent):
-    """Integer elements lo..hi of a draw, in [start, start + extent)."""
-    w, out = lanes_i32(), lanes_i64()
-    extent = np.uint64(extent)
-    for block in range(lo >> 5, (hi + 31) >> 5):
-        fill_words(w, seed, draw, block)
-        for j in range(16):
-            out[j] = _scale(w[j], w[j + 16], start, extent)
-            out[j + 16] = _scale(w[j + 32], w[j + 48], start, extent)
         base = block << 5
         for i in range(max(lo, base), min(hi, base + 32)):
             p[i - lo] = out[i - base]

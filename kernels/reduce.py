@@ -6,8 +6,7 @@ halves (l with l + 32, then l + 16, ...); chunk values are merged like the carri
 counter, ((c0+c1)+(c2+c3))+..., and what is left joins from small to large.
 
 For each operation: `sum_f32(p, n)` a whole run; `sum_chunk_f32(p, n)` one chunk (n <= CHUNK);
-`pairwise_sum_f32(p, n)` merges n chunk values. Code that computes the elements itself uses the
-parts: `lanes_of`, `fill_lanes`, `fold_sum`, and `push_sum` / `join_sum` over a stack of lanes.
+`pairwise_sum_f32(p, n)` merges n chunk values.
 Integers wrap, so any order gives the same bits: plain loops; their sum and prod are int64.
 
 Entry functions: the aliases at the end. May import: NumPy, `intrinsics`.
@@ -299,16 +298,6 @@ def _all(p, n):
     return found
 
 
-fill_lanes_f32 = fill_lanes_f64 = fill_lanes_i32 = fill_lanes_i64 = fill_lanes
-fold_sum_f32 = fold_sum_f64 = fold_sum
-fold_prod_f32 = fold_prod_f64 = fold_prod
-fold_max_f32 = fold_max_f64 = fold_max
-fold_min_f32 = fold_min_f64 = fold_min
-push_sum_f32 = push_sum_f64 = push_sum
-push_prod_f32 = push_prod_f64 = push_prod
-join_sum_f32 = join_sum_f64 = join_sum
-join_prod_f32 = join_prod_f64 = join_prod
-
 sum_f32 = sum_f64 = _sum
 sum_chunk_f32 = sum_chunk_f64 = _sum_chunk
 pairwise_sum_f32 = pairwise_sum_f64 = _pairwise_sum
@@ -333,7 +322,6 @@ min_chunk_i64 = min_chunk_u8 = min_chunk_b1 = _min
 pairwise_min_f32 = pairwise_min_f64 = pairwise_min_i8 = pairwise_min_i16 = pairwise_min_i32 = _min
 pairwise_min_i64 = pairwise_min_u8 = pairwise_min_b1 = _min
 
-find_f32 = find_f64 = find_i8 = find_i16 = find_i32 = find_i64 = find_u8 = find_b1 = _find
 argmax_f32 = argmax_f64 = argmax_i8 = argmax_i16 = argmax_i32 = argmax_i64 = argmax_u8 = _argmax
 argmin_f32 = argmin_f64 = argmin_i8 = argmin_i16 = argmin_i32 = argmin_i64 = argmin_u8 = _argmin
 argmax_chunk_f32 = argmax_chunk_f64 = argmax_chunk_i8 = argmax_chunk_i16 = _argmax

@@ -11,7 +11,7 @@ from functools import cache
 from jitgrad.ir.dtype import DType
 
 _MODULES = (
-    "intrinsics", "errors", "math", "math64", "arith", "reduce", "scan", "sort", "gather",
+    "intrinsics", "errors", "math", "math64", "arith", "reduce", "scan", "sort",
     "gemm", "columns", "random",
 )  # fmt: skip
 

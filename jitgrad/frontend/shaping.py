@@ -373,11 +373,6 @@ def clone(self: Any, *, memory_format: Any = None) -> Any:
     return wrap(node, out)
 
 
-def copy_view(self: Any) -> Any:
-    """A Tensor that views the whole of `self`."""
-    return view(self, "reshape", (self._shape,))
-
-
 def swap_last(self: Any) -> Any:
     """The last two axes exchanged."""
     return transpose(self, -2, -1)

@@ -56,7 +56,6 @@ float64 = DType("float64", "f64", "f", 3, np.float64)
 
 ALL = (bool_, uint8, int8, int16, int32, int64, float32, float64)
 BY_NUMPY = {d.np: d for d in ALL}
-BY_SUFFIX = {d.suffix: d for d in ALL}
 
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
 

@@ -33,23 +33,12 @@ from jitgrad.ops import (
 
 Function = Callable[..., Any]
 _NO_ATTRS: dict[str, Any] = {}
-
-
 _ENTRIES = (compare, elementwise, transcendental, reduction, movement, library, scan, source)
 
 
 def _recorders() -> dict[str, Recorder]:
     table: dict[str, Recorder] = {}
-    for module in (
-        compare,
-        elementwise,
-        transcendental,
-        reduction,
-        movement,
-        library,
-        scan,
-        source,
-    ):
+    for module in _ENTRIES:
         for value in vars(module).values():
             if isinstance(value, Recorder):
                 table[value.op.name] = value

@@ -58,18 +58,6 @@ def core_name():
     return load().scipy_openblas_get_corename().decode()
 
 
-def forced_below_cpu():
-    """What holds OpenBLAS below what this CPU can do, in a sentence for reports; else None."""
-    asked = os.environ.get("OPENBLAS_CORETYPE")
-    features = machine.cpu()[1].split(",")
-    if not asked or "+avx512f" not in features or core_name() in gemm.UNPACKED_CORES:
-        return None
-    return (
-        f"OPENBLAS_CORETYPE={asked} holds matrix products on AVX2 kernels although this CPU has "
-        "AVX-512: `unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE` about doubles their speed"
-    )
-
-
 def gemm_parts(m, n, k, suffix):
     """How an (m, n) product over k is made on the core in use: see `kernels.gemm.gemm_parts`."""
     return gemm.gemm_parts(m, n, k, suffix, core_name())

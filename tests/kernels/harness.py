@@ -15,7 +15,7 @@ from jitgrad.runtime import build, interpret
 DTYPES = interpret.DTYPES
 _SCRATCH = 1 << 16
 # max_f32 is the run's in `reduce` and the scalar one in `intrinsics`
-_MODULES = "math math64 arith reduce random scan sort gather intrinsics".split()
+_MODULES = "math math64 arith reduce random scan sort intrinsics".split()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -52,8 +52,6 @@ def test_format_stays(golden):
     for name in ("uniform_f32", "uniform_f64", "normal_f32", "normal_f64"):
         values = [twin(name)(SEED, DRAW, i) for i in (0, 1, 16, 31, 32, 48, 63, 64, 12345)]
         lines.append(f"{name} " + " ".join(float(v).hex() for v in values))
-    values = [twin("randint_i64")(SEED, DRAW, i, -5, 2**40) for i in (0, 16, 32, 99)]
-    lines.append("randint_i64 " + " ".join(map(str, values)))
     values = [twin("randbits_i64")(SEED, DRAW, i) for i in (0, 16, 32, 99)]
     lines.append("randbits_i64 " + " ".join(map(str, values)))
     golden("random.txt", "\n".join(lines) + "\n")
@@ -133,18 +131,3 @@ def test_float64_normals_are_within_4_ulp(wave):
             exact = mpmath.sqrt(-2 * mpmath.log(u)) * exactly(2 * turn)
             error = abs(mpmath.mpf(float(got)) - exact)
         assert error <= 4 * np.spacing(abs(float(exact)))
-
-
-def test_integers():
-    body = f"fill_randint_i64(o, lo, hi, {SEED}, {DRAW}, start, extent)"
-    params = [("o", "i64*"), ("start", "i64"), ("extent", "i64")]
-    run = compiled(body, ["fill_randint_i64"], params)
-    x = np.zeros(100_000, np.int64)
-    run(x, -5, 11, x.size)
-    counts = np.bincount(x + 5, minlength=11)
-    assert counts.size == 11 and ((counts - 9090.9) ** 2 / 9090.9).sum() < 40
-    run(x, -(2**62), 2**63 - 1, x.size)
-    for i in (0, 16, 40):
-        high, low = (int(w) & 0xFFFFFFFF for w in random._bits_64(SEED, DRAW, i))
-        assert x[i] == ((high << 32 | low) * (2**63 - 1) >> 64) - 2**62
-    assert x[70] == twin("randint_i64")(SEED, DRAW, 70, -(2**62), 2**63 - 1)

@@ -91,27 +91,6 @@ def test_chunks_and_pairwise_make_the_whole(suffix):
         assert same(whole, reduction(name, suffix, suffix)(x))
 
 
-def test_parts_for_generated_code():
-    """fill, accumulate, fold, push and join by hand are the tree of sum."""
-    names = ["fill_lanes_f32", "fold_sum_f32", "push_sum_f32", "join_sum_f32"]
-    body = (
-        "lanes = view_f32(scratch, 0)\n"
-        "stack = view_f32(scratch, 256)\n"
-        "chunks = (hi + 4095) // 4096\n"
-        "for c in range(chunks):\n"
-        "    fill_lanes_f32(lanes, np.float32(0))\n"
-        "    for i in range(c * 4096, min(hi, (c + 1) * 4096)):\n"
-        "        lanes[i & 63] = lanes[i & 63] + x[i]\n"
-        "    push_sum_f32(stack, c, fold_sum_f32(lanes))\n"
-        "o[0] = join_sum_f32(stack, chunks)"
-    )
-    run = compiled(body, [*names, "view_f32"], [("x", "f32*"), ("o", "f32*")])
-    for n in (1, 4096, 5 * 4096 + 77, 7 * 4096):
-        x, result = floats("f32", n), np.zeros(1, np.float32)
-        run(x, result, n)
-        assert same(result[0], model(np.add, 0, x))
-
-
 @pytest.mark.parametrize("suffix", ["f32", "f64"])
 def test_extremes_and_positions(suffix):
     inf, nan = np.inf, np.nan

@@ -40,26 +40,6 @@ def test_cumulative(suffix):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("name", ["cummax", "cummin"])
-def test_cumulative_extremes(name, suffix):
-    params = [("x", f"{suffix}*"), ("o", f"{suffix}*"), ("i", "i64*")]
-    run = compiled(f"{name}_{suffix}(x, hi, 1, o, 1, i, 1)", [f"{name}_{suffix}"], params)
-    x, out, index = run_of(suffix, 40), np.zeros(40, DTYPES[suffix]), np.zeros(40, np.int64)
-    run(x, out, index, 40)
-    extreme = np.maximum if name == "cummax" else np.minimum
-    assert (out == extreme.accumulate(x))[~np.isnan(out)].all() and same(x[index], out)
-    python, where = np.zeros_like(out), np.zeros_like(index)
-    twin(f"{name}_{suffix}")(x, 40, 1, python, 1, where, 1)
-    assert same(python, out) and same(where, index)
-
-
-def test_the_last_of_equals_is_the_running_extreme():
-    index = np.zeros(4, np.int64)
-    twin("cummax_i64")(np.array([3, 3, 1, 3]), 4, 1, np.zeros(4, np.int64), 1, index, 1)
-    assert index.tolist() == [0, 1, 1, 3]
-
-
-@pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("descending", [False, True])
 def test_sort_is_stable(suffix, descending):
     name = f"sort_{suffix}"
@@ -79,35 +59,3 @@ def test_sort_is_stable(suffix, descending):
             twin("fill_index")(index, n)
             twin(name)(keys, index, x.copy(), index.copy(), n, descending)
             assert same(index, order) and same(keys, x[order])
-
-
-def test_check_index_names_the_first_bad_one():
-    check = twin("check_index")
-    assert check(np.array([0, -3, 2]), 3, 3) == -1
-    assert check(np.array([0, 3, -4]), 3, 3) == 1
-    assert check(np.array([0, -4, 3]), 3, 3) == 1
-
-
-@pytest.mark.parametrize("suffix", SUFFIXES)
-def test_gather_and_scatter_add(suffix):
-    rng = np.random.default_rng(3)
-    index = rng.integers(-7, 7, 200)
-    x = rng.integers(0, 9, (200, 3)).astype(DTYPES[suffix])
-    params = [("o", f"{suffix}*"), ("x", f"{suffix}*"), ("i", "i64*")]
-    name = f"gather_rows_{suffix}"
-    run = compiled(f"{name}(o, x, i, hi, 3, 7)", [name], params)
-    rows = np.zeros((200, 3), x.dtype)
-    run(rows, x[:7].copy(), index, 200)
-    assert same(rows, x[:7][index])
-
-    name = f"scatter_add_rows_{suffix}"
-    body = f"{name}(o, x, i, hi, 3, 7, first, last)"
-    run = compiled(body, [name], [*params, ("first", "i64"), ("last", "i64")])
-    want = np.ones((7, 3), x.dtype)
-    np.add.at(want, index, x)
-    whole, halves, python = np.ones((3, 7, 3), x.dtype)
-    run(whole, x, index, 0, 7, 200)
-    run(halves, x, index, 4, 7, 200)
-    run(halves, x, index, 0, 4, 200)
-    twin(name)(python.ravel(), x.ravel(), index, 200, 3, 7, 0, 7)
-    assert same(whole, want) and same(halves, want) and same(python, want)

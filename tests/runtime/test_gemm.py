@@ -177,16 +177,6 @@ def test_the_library_is_our_own_and_single_threaded():
     assert blas.core_name() and blas.core_name().isalnum()
 
 
-@pytest.mark.parametrize("features, told", [("+avx2,+avx512f", True), ("+avx2", False)])
-def test_a_core_type_below_the_cpu_is_told(monkeypatch, features, told):
-    monkeypatch.setattr(blas.machine, "cpu", lambda: ("x", features))
-    monkeypatch.setattr(blas, "core_name", lambda: "Haswell")
-    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
-    assert blas.forced_below_cpu() is None
-    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
-    assert bool(blas.forced_below_cpu()) == told
-
-
 def test_a_product_of_the_wrong_type_is_refused():
     imports = "from jitgrad.kernels.gemm import gemm_f64"
     body = "gemm_f64(0, 0, 1, 1, 1, a, 1, a, 1, a, 1)"
