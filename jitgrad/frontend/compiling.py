@@ -355,7 +355,7 @@ class CompiledModule:
     def __getattr__(self, name: str) -> Any:
         if name in Compiled.__slots__:
             return getattr(self._compiled, name)
-        return super().__getattr__(name)  # type: ignore[misc]
+        return super().__getattr__(name)  # type: ignore[misc]  # a Module follows it
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         inner = self._compiled
