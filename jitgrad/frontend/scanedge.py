@@ -140,7 +140,7 @@ class ScanEdge(Joint):
             t = loop.times - 1 - turn if loop.reverse else turn
             sources = [*before, *[s and s[t] for s in stops[count:end]], *stops[end:]]
             links |= dict(zip(step.leaves, sources, strict=True)) | {None: None}
-            call = Call(step.body, (*_begun(values), *self._given(turn, t)), site)
+            call = Call(step.body, (*values, *self._given(turn, t)), site)
             call.numbers = {at: x.data for at, x in saved.given.items() if x.op.name == "scalar"}
             table = {id(node): call.part(at) for at, node in enumerate(step.nodes)}
             for edge in step.edges:
@@ -178,15 +178,6 @@ class ScanEdge(Joint):
                     local.state.capture.drew(next(generators), node, node.attrs[3])
             out.append(node)
         return out
-
-
-def _begun(nodes: list[Node]) -> list[Node]:
-    """`nodes` where a step begins: all that the one before leaves is in memory then, so that all
-    steps share their kernels, and long graphs are cut here."""
-    if not nodes:
-        return []
-    first = barrier(*nodes)
-    return [first, *[barrier(x, first) for x in nodes[1:]]]
 
 
 def in_memory(node: Node) -> Node:

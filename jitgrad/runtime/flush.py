@@ -150,8 +150,7 @@ def pending(nodes: Iterable[Node]) -> list[Node]:
 
 
 def pieces(order: list[Node], roots: list[Node]) -> list[list[Node]]:
-    """Cut a long recorded order, where a step of a scan begins if there is such a place: per piece,
-    its roots and the nodes that later pieces read."""
+    """Cut a long recorded order: per piece, its roots and the nodes that later pieces read."""
     last = {id(n): 0 for n in order}
     for i, node in enumerate(order):
         for x in node.inputs:
@@ -161,17 +160,11 @@ def pieces(order: list[Node], roots: list[Node]) -> list[list[Node]]:
     start = 0
     while len(order) - start > CUT:
         end = start + CUT
-        end = next((e for e in range(end, end - CUT // 2, -1) if begins(order[e])), end)
         piece = order[start:end]
         read = [source_of(n) for n in piece if last[id(n)] >= end]
         out.append([*(n for n in piece if id(n) in ends), *(n for n in read if n.inputs)])
         start = end
     return out
-
-
-def begins(node: Node) -> bool:
-    """Whether a step of a scan begins: pieces of whole steps are alike, and their kernels too."""
-    return node.op.name == "barrier" and all(x.op.name != "barrier" for x in node.inputs[1:])
 
 
 def source_of(node: Node) -> Node:

@@ -76,7 +76,20 @@ def test_values_and_gradients_are_those_of_a_loop(reverse, dim):
 
 
 def test_first_and_second_order():
+    """With draws, numbers, and weights that are the same at every step."""
     x, h, w, u = inputs()
+
+    def normed(x, h, w):
+        jg.manual_seed(0)
+
+        def step(h, x):
+            turned = (w / (w.square().sum(0) + 1).sqrt()).t()
+            return (h @ turned + x * w.sum()).tanh() * jg.rand(2, dtype=x.dtype), h * 3.0
+
+        return jg.scan(step, h, x, reverse=True)
+
+    some = [t.detach().requires_grad_() for t in (x[:2, :1], h[:1], w)]
+    assert gradcheck(normed, some) and gradgradcheck(normed, some)
     few = [t.detach().requires_grad_() for t in (x[:2, :1], h[:1], w, u)]
     assert gradcheck(scanned, few)
     assert gradgradcheck(scanned, few)
@@ -200,6 +213,40 @@ def test_each_step_draws_its_own_numbers():
     (_, mine), after = drawn(lambda f: jg.scan(f, jg.ones(()), length=3))
     loop, after_loop = drawn(lambda f: [f(jg.ones(()) + i, None)[1] for i in range(3)])
     assert jg.equal(mine, jg.stack(loop)) and after == after_loop
+
+
+def test_nothing_is_carried_or_stepped_through():
+    x = normal(3, 2)
+    none, ys = jg.scan(lambda c, x: (None, x * 2), None, x)
+    assert none is None and jg.equal(ys, x * 2)
+    ys.sum().backward()
+    assert x.grad.tolist() == [[2.0, 2.0]] * 3
+    assert jg.scan(lambda c, _: ((), jg.rand(2)), (), length=3)[1].shape == (3, 2)
+
+
+def test_backward_again():
+    x, h, w, u = inputs()
+    y = scanned(x, h, w, u)[1].sum()
+    y.backward(retain_graph=True)
+    once = [t.grad.numpy().copy() for t in (x, h, w, u)]
+    y.backward()
+    for t, g in zip((x, h, w, u), once, strict=True):
+        assert np.array_equal(t.grad.numpy(), 2 * g)
+    with pytest.raises(RuntimeError, match="second time: what mul .*test_scan.py"):
+        y.backward()
+
+
+def test_a_compiled_scan_over_a_view_with_a_float_argument():
+    def run(x, k):
+        return jg.scan(lambda h, x: (h * k + x, h), jg.zeros(2, dtype=jg.float64), x)
+
+    compiled = jg.compile(run)
+    for seed, k in enumerate((0.5, 0.25, 0.75, 2.0, 3.0)):
+        x = normal(2, STEPS, seed=seed, grad=False).t()
+        for a, b in zip(compiled(x, k), run(x, k), strict=True):
+            assert jg.equal(a, b)
+    assert compiled._active is not None
+    assert jg.stats()["recompiles"][-1]["now"] == "any number"
 
 
 def test_gradients_are_wanted_only_where_they_are():
