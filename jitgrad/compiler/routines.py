@@ -11,6 +11,7 @@ from collections.abc import Callable
 from jitgrad.compiler.kernel import Kernel, Spec
 from jitgrad.compiler.loops import indent
 from jitgrad.compiler.source import TAB
+from jitgrad.compiler.text import assemble, kernel_name
 from jitgrad.compiler.values import ONE, Access, Value
 from jitgrad.kernels.columns import BLOCK
 
@@ -205,8 +206,6 @@ ROUTINES: dict[str, Callable[[Routine], tuple[list[str], Spec, Spec]]] = {
 
 def write(value: Value) -> Kernel:
     """The kernel of a routine."""
-    from jitgrad.compiler.emit import assemble, kernel_name
-
     r = Routine(value)
     try:
         routine = ROUTINES[value.op]

@@ -9,10 +9,10 @@ from jitgrad.compiler.cuda import chunks, columns, elements, routines, rows
 from jitgrad.compiler.cuda.kernel import DeviceKernel
 from jitgrad.compiler.cuda.text import assemble
 from jitgrad.compiler.cuda.writer import DeviceWriter
-from jitgrad.compiler.emit import kernel_name
 from jitgrad.compiler.groups import Group
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.schedule import Target
+from jitgrad.compiler.text import kernel_name
 from jitgrad.compiler.values import Value
 
 _UNITS = ("units", "i64")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from jitgrad.compiler.cuda.kernel import DeviceKernel
 from jitgrad.compiler.cuda.text import assemble
-from jitgrad.compiler.emit import kernel_name
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import indent
 from jitgrad.compiler.names import NUMPY
 from jitgrad.compiler.routines import ROUTINES, Routine, operations
 from jitgrad.compiler.source import TAB
+from jitgrad.compiler.text import kernel_name
 from jitgrad.compiler.values import ONE, Value
 
 

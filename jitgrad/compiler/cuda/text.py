@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jitgrad.compiler.cuda.kernel import DeviceKernel
-from jitgrad.compiler.emit import imports
 from jitgrad.compiler.source import TAB
+from jitgrad.compiler.text import imports
 
 Param = tuple[str, str]
 
