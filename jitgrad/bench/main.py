@@ -55,8 +55,11 @@ def run(
         draw: a file for the picture.
 
     Raises:
-        ValueError: there is no such workload or subject.
+        ValueError: there is no such workload or subject, or no folder for a file.
     """
+    for file in filter(None, (path, draw)):  # known before everything is measured
+        if not os.path.isdir(os.path.dirname(os.path.abspath(file))):
+            raise ValueError(f"no folder to write {file} to")
     unknown = [name for name in subjects if name not in SUBJECTS]
     if unknown:
         raise ValueError(f"no subject {unknown[0]!r}; there are {', '.join(SUBJECTS)}")

@@ -42,6 +42,7 @@ def test_command(root, tmp_path):
     [
         ("--workload=gleu", "no workload 'gleu'"),
         ("--subject=me", "no subject 'me'; there are"),
+        ("--json=nowhere/found.json", "no folder to write nowhere/found.json to"),
         ("--size=none", "size 'none': expected a positive number"),
     ],
 )
