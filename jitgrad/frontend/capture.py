@@ -9,6 +9,7 @@ without Python. Imports: the recorder, pending.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
 from weakref import ref
 
@@ -50,6 +51,7 @@ class Capture:
         self.generators: dict[int, tuple[Any, int]] = {}
         self.seen: dict[int, tuple[Storage, Node, int]] = {}  # storages from before
         self.of_node: dict[int, list[Storage]] = {}  # node -> those of them that held it
+        self.own: dict[int, Storage] = {}  # made inside, over values that may be from before
         self.numbers: list[Any] = []  # weak: storages that hold a number, perhaps from before
         self.made: dict[int, Node] = {}  # memory filled from Python
         self.shadows: dict[int, tuple[Storage, Node, Storage]] = {}  # of memory NumPy holds
@@ -67,11 +69,11 @@ class Capture:
 
     # ---- on and off
 
-    def start(self, apart: list[Storage]) -> list[Any]:
+    def start(self, apart: Iterable[Storage]) -> list[Any]:
         """Begin; the Tensors to call the function with.
 
-        Storages in `apart` are read as memory of their own even where two hold one value (one was
-        copied to the other): the next call may find them different.
+        Those of arguments and storages in `apart` are read as memory of their own even where two
+        hold one value (one was copied to the other): the next call may find them different.
         """
         state = self._state
         tensors = list(self.pattern.tensors)
@@ -80,7 +82,7 @@ class Capture:
             node = t._storage.node
             if node is not None and not node.realised:
                 pending.flush([node])
-        for storage in apart:
+        for storage in {*apart, *_sharing(tensors)}:
             if storage.node is not None and storage.node.realised:
                 storage.node = _twin(storage.node)
         made: dict[int, Any] = {}
@@ -147,6 +149,8 @@ class Capture:
         node = storage.node
         if node is None or node.inputs or id(storage) in self.seen or id(node) in self.made:
             return
+        if id(storage) in self.own:
+            return
         if node.device != "cpu":
             self.fail(f"it computes on device {node.device!r}")
         if not node.realised:
@@ -163,6 +167,10 @@ class Capture:
                 f"at {self.line()}; pass a clone() of that argument"
             )
         self.read(storage)
+        node = storage.node
+        if node is not None and id(storage) not in self.seen:
+            if node.inputs or id(node) in self.made:
+                self.own[id(storage)] = storage
         if id(storage) in self.batches:
             self.fail("it writes to an argument that is a view")
             self._changed.append(storage)
@@ -322,6 +330,14 @@ class Capture:
     def live(self) -> list[Storage]:
         """Storages that hold pending values."""
         return pending._live(self._state)
+
+
+def _sharing(tensors: list[Any]) -> Iterator[Storage]:
+    """Storages of tensors that hold one value."""
+    holders: dict[int, set[Storage]] = {}
+    for t in tensors:
+        holders.setdefault(id(t._storage.node), set()).add(t._storage)
+    return (storage for some in holders.values() if len(some) > 1 for storage in some)
 
 
 def _twin(node: Node) -> Node:

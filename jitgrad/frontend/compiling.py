@@ -15,6 +15,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import WeakSet
 
 from jitgrad.frontend.agree import difference
 from jitgrad.frontend.argchange import changed
@@ -76,7 +77,7 @@ class Known:
         self.entries: list[Entry] = []
         self.failures = 0
         self.lazy = ""
-        self.apart: list[Any] = []  # storages that held one value when a recording began
+        self.apart: WeakSet[Any] = WeakSet()  # storages that held one value in a recording
         self.objects = objects  # whose identities are part of the pattern
 
 
@@ -201,7 +202,7 @@ class Compiled:
             recording = Recording(capture, result, patient=known.failures > 0)
         except Shared as shared:
             capture.settle()
-            known.apart += shared.storages
+            known.apart.update(shared.storages)
             return result, None
         except Unfit as unfit:
             capture.settle()

@@ -119,6 +119,8 @@ def wrap(node: Node, edge: Any = None) -> Any:
     if node.inputs:
         storage.depth = 1
         register(local.state, [storage])
+    elif local.state.capture is not None:
+        local.state.capture.own[id(storage)] = storage
     track = storage if edge is None else Track(edge)
     return make(tensor_class, storage, track, None, node.shape, node.dtype)
 

@@ -148,6 +148,7 @@ class Recording:
                 source = ("external", source)
             if source is None:
                 raise Unfit(f"it uses a tensor{tuple(node.shape)} that no guard can find again")
+            self._owner(node)
             at = self._input_at[id(storage)] = len(self.inputs)
             self.inputs.append(node)
             self.sources.append(source)
@@ -385,9 +386,8 @@ class Recording:
         capture = self.capture
         for key in capture.own_boxes - self._box_source.keys():
             capture.boxes.pop(key, None)  # the gradient of a leaf made inside dies with it
+        capture.own.clear()
         capture.of_node.clear()
-        for key in capture.seen.keys() - self._origin.keys():
-            del capture.seen[key]  # made inside over a value from before
         held = self._held()
         if held and self.patient:  # the user's cycles may hold it
             gc.collect()

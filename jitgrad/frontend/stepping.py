@@ -106,6 +106,7 @@ class _Reads:
         self.eager = local.state.eager if capture is None else capture.eager
         self.draws: list[tuple[Any, Node]] = []
         self.made: dict[int, Node] = {}
+        self.own: dict[int, Any] = {}
         self.deferred = False
 
     def read(self, storage: Any) -> None:

@@ -289,6 +289,65 @@ def test_a_copy_of_another_tensor():
     assert both(scenario).replays
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.clone().add_(1),
+        lambda x: x.clone().zero_(),
+        lambda x: x.detach().clone().uniform_(),
+        lambda x: jg.zeros(3).copy_(x).mul_(2),
+        lambda x: _set(x.clone()),
+    ],
+    ids=["add_", "zero_", "uniform_", "copy_", "an element"],
+)
+def test_a_copy_made_inside_that_is_written(change):
+    def scenario(run):
+        f = run.compile(lambda x: (change(x), x * 1))
+        for a in arrays(5, (3,)):
+            x = jg.tensor(a)
+            run.see(*f(x), x)
+
+    assert both(scenario).replays
+
+
+def _set(x):
+    x[1] = 5.0
+    return x
+
+
+def test_averages_that_begin_as_copies():
+    """The two hold one value when the first call begins, and one of them is written."""
+
+    def scenario(run):
+        weights = [jg.tensor(a, requires_grad=True) for a in arrays(2)]
+        averages = [w.detach().clone() for w in weights]
+
+        @run.compile
+        def update(tau):
+            with jg.no_grad():
+                for w, average in zip(weights, averages, strict=True):
+                    average.lerp_(w, tau)
+                    w.mul_(0.5)
+
+        for i in range(8):
+            update(0.1 * (i // 3))
+            run.see(weights, averages)
+
+    assert both(scenario).replays
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_an_argument_and_its_copy(written):
+    def scenario(run):
+        f = run.compile(lambda x, y: (x.add_(1) if written else x * 2) + y)
+        for a in arrays(6):
+            x = jg.tensor(a)
+            y = x.clone()
+            run.see(f(x, y), x, y)
+
+    assert both(scenario).replays
+
+
 def test_generators():
     def scenario(run):
         own = jg.Generator().manual_seed(3)
