@@ -222,13 +222,16 @@ class Watch(Reach):
                 self._function(fn)
 
     def _cells(self, code: CodeType, name: str, value: Any) -> list[Any]:
-        """The cells that hold `value` under `name` in functions of `code`: one of them runs."""
+        """The cells that hold `value`, if it can be seen, under `name` in functions of `code`: one
+        of them runs."""
         at = code.co_freevars.index(name) if name in code.co_freevars else -1
         if at < 0:
             return []
         if code not in self.functions and code in self._outer:  # it has them of where it was made
             return self._cells(self._outer[code], name, value)
         cells = [fn.__closure__[at] for fn in self.functions.get(code, ()) if fn.__closure__]
+        if value is MISSING:  # in the body of a class, whose locals are its names alone
+            return cells
         return [c for c in cells if Guard(c, "cell", None, None, "").read() is value]
 
     # ---- where chains begin
