@@ -173,3 +173,9 @@ def test_attributes_named_like_those_of_a_module():
     holder = SimpleNamespace(_modules=None, _buffers=5, scale=2.0)
     f = jg.compile(lambda x: x * holder.scale)
     assert [f(jg.ones(1) * i).item() for i in range(4)] == [0.0, 2.0, 4.0, 6.0]
+
+
+def test_an_optimizer_in_a_scan_is_refused():
+    w = jg.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="scan: an optimizer's step in the function"):
+        jg.scan(lambda h, x: (h, jg.optim.SGD([w], lr=0.1).step()), jg.zeros(2), jg.ones(3, 2))

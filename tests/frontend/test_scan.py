@@ -497,7 +497,3 @@ def test_errors():
         jg.scan(lambda h, x: (h.add_(state.add_(1)), None), jg.zeros(2), x)
     with pytest.raises(ValueError, match="a tensor of no dimensions"):
         jg.scan(lambda h, x: (h, x), state, {"a": x, "b": jg.tensor(1.0)})
-    w = jg.ones(2, requires_grad=True)
-    w.grad = jg.ones(2)
-    with pytest.raises(RuntimeError, match="scan: an optimizer's step in the function"):
-        jg.scan(lambda h, x: (h, jg.optim.SGD([w], lr=0.1).step()), state, x)
