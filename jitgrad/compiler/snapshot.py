@@ -91,10 +91,13 @@ def _units(shape: tuple[int, ...]) -> Any:
     return tuple((i, n) for i, n in enumerate(shape) if n < 2) or None
 
 
-def take(roots: list[Node], order: list[Node] | None = None, donate: bool = False) -> Snapshot:
+def take(
+    roots: list[Node], order: list[Node] | None = None, donate: bool | set[int] = False
+) -> Snapshot:
     """Key the pending graph below `roots`; `order` is its walk, where that is known.
 
-    With `donate`, a write whose base is held by nothing but the write itself may happen in place.
+    With `donate`, a write whose base is held by nothing but the write itself may happen in place;
+    it may be a set of the ids of those, from before others held the nodes.
     """
     nodes = walk(roots) if order is None else order
     index = {id(n): i for i, n in enumerate(nodes)}
@@ -109,8 +112,9 @@ def take(roots: list[Node], order: list[Node] | None = None, donate: bool = Fals
         inputs.append(ins)
         statics.append(static)
         parts.append((node.op.name, node.dtype.suffix, ins, static))
-        if donate and node.op.name == "write" and exclusive(node):
-            donated.append(ins[0])
+        if donate and node.op.name == "write":
+            if exclusive(node) if donate is True else id(node) in donate:
+                donated.append(ins[0])
     key = (tuple(parts), tuple(outputs), tuple(donated))
     return Snapshot(nodes, inputs, statics, outputs, key, frozenset(donated))
 

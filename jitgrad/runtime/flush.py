@@ -107,14 +107,15 @@ def again(sight: recall.Sight) -> bool:
     known = recall.known(sight)
     if known is None:
         return False
-    known.program.used = next(_clock)
+    for program in known.programs:
+        program.used = next(_clock)
     known.run(sight)
     return True
 
 
 def flush(nodes: list[Node], sight: recall.Sight | None = None) -> None:
     """Compute `nodes`; afterwards each is realised. A graph of which there was a `sight` is
-    remembered, unless it is too large for one schedule.
+    remembered.
 
     Raises:
         IndexError: an index met at run time is out of range; nothing else is harmed.
@@ -136,12 +137,13 @@ def flush(nodes: list[Node], sight: recall.Sight | None = None) -> None:
     order = walk(roots)
     if len(order) > CUT:
         for part in pieces(order, roots):
-            run(part)
+            run(part, sight=sight)
         roots = pending(nodes)
         order = walk(roots)
-        sight = None
     if roots:
         run(roots, order=order, sight=sight)
+    if sight is not None:
+        recall.remember(sight, nodes)
 
 
 def pending(nodes: Iterable[Node]) -> list[Node]:
@@ -186,7 +188,7 @@ def run(
         if not roots:
             return
         order = walk(roots)
-    snap = snapshot.take(roots, order, donate=True)
+    snap = snapshot.take(roots, order, True if sight is None else sight.donated)
     if roots[0].device == "meta":
         meta.plan(snap)
         return
@@ -199,7 +201,7 @@ def run(
     if failure is not None:
         raise_failure(failure, program.schedule, snap.nodes)
     if sight is not None:
-        recall.remember(sight, snap, program, plan)
+        sight.computed(snap, program, plan)
     for i, buffer in zip(snap.outputs, outs, strict=True):
         realise(snap.nodes[i], buffer)
     if values is not None:

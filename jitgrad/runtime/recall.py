@@ -4,18 +4,20 @@ The key of `snapshot` leaves sizes out, so that one schedule serves many; workin
 node twice. A loop records the same graph with the same sizes again and again: that is recognised
 here in one pass, and its bound plan runs on the memory and numbers of the new nodes. Buffers,
 scalars, slice starts, seeds and draw numbers are no part of this key either.
-Entry: `look(roots, held) -> Sight`, `known(sight) -> Recalled`, `remember(sight, ...)`.
-Imports: ir, runtime.
+Entry: `look(roots, held) -> Sight`, `known(sight) -> Recalled`; `Sight.computed(...)` for each of
+its schedules, then `remember(sight)`. Imports: ir, compiler, runtime.
 """
 
 from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from jitgrad.compiler import snapshot
 from jitgrad.ir.apply import realise
 from jitgrad.ir.call import PART, Call
 from jitgrad.ir.node import Node, skeleton, walk
@@ -25,11 +27,13 @@ from jitgrad.runtime.errors import raise_failure
 from jitgrad.runtime.pool import alloc
 from jitgrad.runtime.stats import counts
 
-NODES = 1024  # in one graph; larger ones are cut into several schedules
-PLANS = 512  # remembered
+NODES = 16_384  # in one graph
+PLANS = 512  # remembered, of so many nodes together
+KEPT = 200_000
 
 _BUFFER, _SCALAR, _SLICE, _WRITE = (OPS[name] for name in ("buffer", "scalar", "slice", "write"))
 _DRAWS = frozenset([OPS[name] for name in ("uniform", "normal", "random_bits")])
+_MOVING = (_SLICE, _WRITE)
 _WORD = 0xFFFFFFFFFFFFFFFF
 _plans: OrderedDict[Any, Recalled] = OrderedDict()
 
@@ -37,10 +41,11 @@ _plans: OrderedDict[Any, Recalled] = OrderedDict()
 class Sight:
     """A pending graph as it was recorded: nodes and Calls, each once, and a key in which they stand
     by number. `ops` are those of the nodes at that time, `needed` the Calls of which backward will
-    read values, `inside` the nodes that each Call is expanded to, if it is.
+    read values, `inside` the nodes that each Call is expanded to, if it is. `donated` has the ids
+    of writes that may happen in place. `parts` are the schedules that computed it, in order.
     """
 
-    __slots__ = ("calls", "inside", "key", "needed", "nodes", "ops")
+    __slots__ = ("calls", "donated", "inside", "key", "needed", "nodes", "ops", "parts")
 
     def __init__(self, nodes: list[Node], calls: list[Call]) -> None:
         self.nodes = nodes
@@ -48,13 +53,18 @@ class Sight:
         self.ops: list[Op] = []
         self.needed: list[int] = []
         self.inside: list[list[Node]] = []
+        self.donated: set[int] = set()
+        self.parts: list[Part] = []
         self.key: tuple[Any, ...] = ()
+
+    def computed(self, snap: Any, program: Any, plan: Any) -> None:
+        """`plan` has just run a part of the graph; its results are not in their nodes yet."""
+        self.parts.append(Part(self, snap, program, plan))
 
 
 def look(roots: list[Node], held: set[int]) -> Sight | None:
     """The graph below `roots`, which are distinct and pending; `held` has ids of nodes that the
-    user holds. None where something beside the graph decides what is computed: a write that may
-    happen in place, or a debugging switch.
+    user holds. None where something beside the graph decides what is computed, a debugging switch.
     """
     if switches.debug() or switches.check() or trace.launch() is not None:
         return None
@@ -67,6 +77,7 @@ def look(roots: list[Node], held: set[int]) -> Sight | None:
     add = key.append
     sight = Sight(nodes, calls)
     at_first = sight.ops.append
+    writes: list[int] = []
     for node in nodes:  # which grows
         op = node.op
         at_first(op)
@@ -101,7 +112,8 @@ def look(roots: list[Node], held: set[int]) -> Sight | None:
         elif op is _SLICE:
             add(node.attrs[1:])
         elif op is _WRITE:
-            return None
+            writes.append(len(sight.ops) - 1)
+            add(tuple([(n, a[1:] if n == "slice" else a) for n, a in node.attrs[0]]))
         elif node.attrs:
             add(node.attrs)
         if len(sight.ops) > first:  # what is asked for is computed anyway
@@ -117,6 +129,12 @@ def look(roots: list[Node], held: set[int]) -> Sight | None:
             add(at)
         if len(nodes) > NODES:
             return None
+    if writes:
+        del node, inputs, x  # which would count as others that hold them
+        for at in writes:
+            if snapshot.exclusive(nodes[at]):
+                sight.donated.add(id(nodes[at]))
+                add((at, "in place"))
     sight.key = tuple(key)
     return sight
 
@@ -169,30 +187,80 @@ def known(sight: Sight) -> Recalled | None:
     return _plans.get(sight.key)
 
 
-def remember(sight: Sight, snap: Any, program: Any, plan: Any) -> None:
-    """The graph was computed by `plan`: so will be others that look like it."""
-    recalled = Recalled(sight, snap, program, plan)
+def remember(sight: Sight, wanted: Iterable[Node]) -> None:
+    """The graph was computed for `wanted`: so will be others that look like it."""
+    recalled = Recalled(sight, wanted)
     with threads.execution_lock:  # another thread may drop some
         _plans[sight.key] = recalled
-        if len(_plans) > PLANS:
-            _plans.popitem(last=False)
+        nodes = sum([known.nodes for known in _plans.values()])
+        while len(_plans) > PLANS or (nodes > KEPT and len(_plans) > 1):
+            nodes -= _plans.popitem(last=False)[1].nodes
 
 
 def forget(program: Any = None) -> None:
     """Drop the plans of a program, or all."""
     with threads.execution_lock:
-        for key in [k for k, known in _plans.items() if program in (None, known.program)]:
-            del _plans[key]
+        for key, known in list(_plans.items()):
+            if program is None or program in known.programs:
+                del _plans[key]
 
 
 class Recalled:
-    """A bound plan, and where in a graph that looks alike its memory and numbers are.
+    """How a graph was computed: by one plan, or by several, each of which reads results of others.
 
     A place is the number of a node, or (number of a Call, position).
     """
 
+    __slots__ = ("expanded", "nodes", "parts", "programs", "results")
+
+    def __init__(self, sight: Sight, wanted: Iterable[Node]) -> None:
+        ids = set(map(id, wanted))
+        self.parts, self.nodes = sight.parts, len(sight.nodes)
+        self.programs = [part.program for part in self.parts]
+        inside = {(c, at): id(n) for c, ns in enumerate(sight.inside) for at, n in enumerate(ns)}
+        # What only other parts read and no node of the graph stands for is no result.
+        self.results = [
+            at for part in self.parts for at in part.outputs if type(at) is int or inside[at] in ids
+        ]
+        self.expanded = {at[0] for at in self.results if type(at) is tuple}
+
+    def run(self, sight: Sight) -> None:
+        """Compute a graph that looks alike.
+
+        Raises:
+            IndexError: as `flush`; nothing else is harmed.
+        """
+        made: dict[Any, Any] = {}  # place -> memory
+        with threads.execution_lock:
+            for part in self.parts:
+                outs, failure = part.run(sight, made)
+                counts.add(part.plan, part.program.kernels, part.nodes)
+                if failure is not None:
+                    self._fail(sight, made, part, failure)
+                made.update(zip(part.outputs, outs, strict=True))
+        for i in {*sight.needed, *self.expanded}:
+            sight.calls[i].expand()
+        for at in self.results:
+            realise(_node(sight, at), made[at])
+
+    def _fail(self, sight: Sight, made: dict[Any, Any], part: Part, failure: Any) -> None:
+        """Raise what is wrong at one of the graph's operations, which the last part names."""
+        for call in sight.calls:
+            call.expand()
+        for at, buffer in made.items():
+            realise(_node(sight, at), buffer)
+        raise_failure(failure, part.plan.schedule, walk([_node(sight, at) for at in part.outputs]))
+
+
+def _node(sight: Sight, at: Any) -> Node:
+    return sight.nodes[at] if type(at) is int else sight.inside[at[0]][at[1]]
+
+
+class Part:
+    """A bound plan, and where in a graph that looks alike its memory and numbers are."""
+
     __slots__ = (
-        "at", "draws", "kept", "live", "moving", "nodes", "offsets", "outputs", "places", "plan",
+        "at", "donors", "draws", "live", "moving", "nodes", "offsets", "outputs", "places", "plan",
         "program", "read", "scalars", "sites",
     )  # fmt: skip
 
@@ -211,7 +279,7 @@ class Recalled:
         self.plan = plan
         self.nodes = len(snap.nodes)
         self.outputs = [found(i) for i in snap.outputs]
-        self.kept = {at[0] for at in self.outputs if type(at) is tuple}  # Calls with results inside
+        self.donors = [None if i is None else found(i) for i in plan.donors]
         # Words to patch: the address of a leaf, of a result or of the arena, and an offset.
         self.read = list(dict.fromkeys([found(i) for _, i, _ in plan.leaves]))
         leaf = {at: k for k, at in enumerate(self.read)}
@@ -227,47 +295,40 @@ class Recalled:
         self.live = [
             (i, number[id(node)])
             for i, node in enumerate(snap.nodes if self.moving else ())
-            if node.op is _SLICE and _was(sight, number.get(id(node)), _SLICE)
+            if node.op in _MOVING and _was(sight, number.get(id(node)), node.op)
         ]
         self.scalars = [
             _Scalar(sight, plan, word, snap.nodes[i], number, inside) for word, i in plan.scalars
         ]
         self.draws = [(word, found(i), k) for word, i, k in plan.slots]
 
-    def run(self, sight: Sight) -> None:
-        """Compute a graph that looks alike.
-
-        Raises:
-            IndexError: as `flush`; nothing else is harmed.
-        """
+    def run(self, sight: Sight, made: dict[Any, Any]) -> tuple[list[Any], Any]:
+        """Memory of the results, and the failure if a kernel reported one; `made` has what earlier
+        parts gave, by place. Call it with `execution_lock` held."""
         plan, nodes = self.plan, sight.nodes
-        with threads.execution_lock:
-            outs = [alloc(n) for n in plan.output_bytes]
-            places = [nodes[i].data.ptr for i in self.read]
-            places += [b.ptr for b in outs]
-            if plan.arena_bytes:
-                arena = alloc(plan.arena_bytes)
-                places.append(arena.ptr)
-            if self.moving:
-                self._move(nodes)
-            plan.words[self.at] = np.array(places, np.int64)[self.places] + self.offsets
-            if self.scalars:
-                with np.errstate(over="ignore"):  # 1e300 is inf in float32
-                    for scalar in self.scalars:
-                        scalar.put(sight)
-            for word, i, k in self.draws:
-                plan.words[word] = np.int64(np.uint64(nodes[i].attrs[k] & _WORD))
-            failure = plan.program.run()
-        counts.add(plan, self.program.kernels, self.nodes)
-        for i in {*sight.needed, *self.kept}:
-            sight.calls[i].expand()
-        roots = [
-            nodes[at] if type(at) is int else sight.inside[at[0]][at[1]] for at in self.outputs
+
+        def memory(at: Any) -> Any:
+            return made[at] if at in made else nodes[at].data
+
+        outs = [
+            alloc(n) if at is None else memory(at)
+            for n, at in zip(plan.output_bytes, self.donors, strict=True)
         ]
-        if failure is not None:
-            raise_failure(failure, plan.schedule, walk(roots))
-        for node, buffer in zip(roots, outs, strict=True):
-            realise(node, buffer)
+        places = [memory(at).ptr for at in self.read]
+        places += [b.ptr for b in outs]
+        if plan.arena_bytes:
+            arena = alloc(plan.arena_bytes)
+            places.append(arena.ptr)
+        if self.moving:
+            self._move(nodes)
+        plan.words[self.at] = np.array(places, np.int64)[self.places] + self.offsets
+        if self.scalars:
+            with np.errstate(over="ignore"):  # 1e300 is inf in float32
+                for scalar in self.scalars:
+                    scalar.put(sight)
+        for word, i, k in self.draws:
+            plan.words[word] = np.int64(np.uint64(nodes[i].attrs[k] & _WORD))
+        return outs, plan.program.run()
 
     def _move(self, nodes: list[Node]) -> None:
         """Offsets that follow from where slices start now."""

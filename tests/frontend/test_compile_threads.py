@@ -98,8 +98,10 @@ def test_locks_of_dead_functions_are_not_kept():
 class Plan:
     """Takes the place of a plan; its own thread is often put off where plans are compared."""
 
-    def __init__(self, *args):
-        self.program = args[2]
+    nodes = 1
+
+    def __init__(self, key, wanted):
+        self.programs = wanted
 
 
 class Key:
@@ -125,7 +127,7 @@ def test_plans_are_remembered_and_forgotten_by_several_threads(hasty, monkeypatc
             count = 0
             while time.monotonic() < end:
                 count += 1
-                recall.remember(Key((number, count % 700)), None, number, None)
+                recall.remember(Key((number, count % 700)), [number])
                 if count % 50 == 0:
                     recall.forget(number)
         except Exception as error:

@@ -185,3 +185,116 @@ def test_only_so_many_are_remembered(monkeypatch):
     for n in range(1, 8):
         (jg.tensor(np.ones(n, np.float32)) * 2).tolist()
     assert len(recall._plans) == 3
+
+
+def deep(layers, width=4):
+    """A training step too long for one schedule."""
+    net = jg.nn.Sequential(*[jg.nn.Linear(width, width) for _ in range(layers)])
+    optimizer = jg.optim.Adam(net.parameters(), lr=1e-2)
+    values = arrays(3, width)
+
+    def step():
+        optimizer.zero_grad()
+        out = net(jg.tensor(next(values)))
+        loss = (out.tanh() - 1).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return net, step
+
+
+def test_a_graph_of_several_schedules(recalled):
+    def train():
+        jg.manual_seed(5)
+        net, step = deep(60)
+        losses = [step() for _ in range(5)]
+        return [*losses, *[p.tolist() for p in net.parameters()]]
+
+    found = train()
+    assert recalled[-1]
+    assert found == eager(train)
+    schedules = jg.stats()["schedules"]
+    assert found == train() and jg.stats()["schedules"] == schedules
+
+
+def test_results_that_only_later_schedules_read_are_kept_where_somebody_holds_them():
+    def fn(x):
+        h, held = x, []
+        for i in range(1500):
+            h = h * 1.0001 + 0.001 if i % 2 else h.sin()
+            if i % 250 == 0:
+                held.append(h)
+        return [h.tolist(), *[t.tolist() for t in held]]
+
+    for k in range(4):
+        x = jg.full((3,), 0.5 + k)
+        assert fn(x) == eager(fn, x)
+
+
+def test_an_index_out_of_range_in_the_second_schedule():
+    table = jg.arange(5.0)
+    for index in (1, 2, 3, 7, 4):
+
+        def read(index=index):
+            with jg.no_grad():
+                values = [table * (i + 1.0) for i in range(700)]
+                total = jg.stack(values).sum(0)
+                return (total + 1)[jg.tensor([index])].item()
+
+        if index == 7:
+            with pytest.raises(IndexError, match="index 7 is out of range"):
+                read()
+        else:
+            assert read() == eager(read)
+
+
+def test_writes(recalled):
+    data = jg.zeros(6, 3)
+    want = np.zeros((6, 3), np.float32)
+    for k in range(8):
+        row = np.full(3, k + 0.5, np.float32)
+        data[k % 6] = jg.tensor(row) * 2.0
+        data[1:3] += 1.0
+        jg.flush_all()
+        want[k % 6] = row * 2
+        want[1:3] += 1
+        np.testing.assert_array_equal(data.numpy().copy(), want)
+    assert sum(recalled) >= 4
+
+
+def test_a_write_happens_in_place_only_where_nobody_else_looks(recalled):
+    data = jg.zeros(1000).realize()
+    for k in range(6):
+        place = data._storage.node.data.ptr
+        data[k : k + 10] = k + 1.0
+        jg.flush_all()
+        assert (data._storage.node.data.ptr == place) and recalled[-1] == (k > 0)
+    for k in range(6):
+        before = data.detach().clone() if k == 0 else data * 1
+        held = data + 0
+        data[k : k + 10] = -1.0 - k
+        jg.flush_all()
+        assert held.tolist() == before.tolist()
+        assert data[k].item() == -1.0 - k
+
+
+def test_a_base_that_is_kept_is_not_overwritten():
+    data = jg.zeros(8).realize()
+    for k in range(6):
+        kept = data * 1 if k % 2 else data.clone()
+        data[k] = k + 1.0
+        total = (data + kept).sum()
+        assert total.item() == 2 * sum(range(1, k + 1)) + k + 1
+        assert kept[k].item() == 0
+
+
+def test_large_graphs_leave_room_for_no_more_than_so_many_nodes(monkeypatch):
+    monkeypatch.setattr(recall, "KEPT", 100)
+    for n in range(1, 30):
+        h = jg.ones(3)
+        for _ in range(n):
+            h = h.sin()
+        h.realize()
+    assert sum(known.nodes for known in recall._plans.values()) <= 100
+    assert len(recall._plans) >= 3
