@@ -228,7 +228,7 @@ def gradients(program, got, slope, slopes):
             return f"{item.name}.grad: {g.dtype}{list(g.shape)} for {item.dtype}{list(item.shape)}"
         with np.errstate(all="ignore"):
             parts = g.astype(np.float64) * direction(item)
-        total, size = total + float(parts.sum()), size + float(np.abs(parts).sum())
+            total, size = total + float(parts.sum()), size + float(np.abs(parts).sum())
         single |= g.dtype == np.float32
     if not all(map(np.isfinite, [total, slope, *slopes])):
         return None  # where a derivative is infinite there is nothing to compare
