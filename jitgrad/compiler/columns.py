@@ -12,7 +12,7 @@ import numpy as np
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import decompose, indent
 from jitgrad.compiler.source import TAB, Writer
-from jitgrad.compiler.values import Value, reduced
+from jitgrad.compiler.values import Dims, Value, reduced
 from jitgrad.kernels.columns import BLOCK, LEVELS, ROWS
 
 
@@ -20,7 +20,8 @@ def columns(w: Writer) -> tuple[list[str], Spec, Spec]:
     """Units are blocks of columns; rows in chunks, chunks combined pairwise by index."""
     nest, group = w.nest, w.group
     n_rows = w.size(nest.classes(nest.rows))
-    n_cols = w.size(nest.classes(nest.cols))
+    *outer, inner = nest.cols
+    column = nest.variables[inner]
     w.loop = []
     clear: list[str] = []
     stacks: list[tuple[Value, str]] = []
@@ -28,7 +29,8 @@ def columns(w: Writer) -> tuple[list[str], Spec, Spec]:
         acc = stack(w, v)
         stacks.append((v, acc))
         clear.append(f"{acc}[k] = {start(w, v)}")
-        w.loop.append(f"{acc}[j - first] = {merge(w, v, f'{acc}[j - first]', operand(w, v))}")
+        place = f"{acc}[{column} - first]"
+        w.loop.append(f"{place} = {merge(w, v, place, operand(w, v))}")
     for v in w.stored:
         if v.kind != "reduce":
             w.store(v, group.place[v])
@@ -36,12 +38,14 @@ def columns(w: Writer) -> tuple[list[str], Spec, Spec]:
         "for k in range(width):",
         *indent(clear),
         f"for line in range(begin, min(begin + {ROWS}, {n_rows})):",
-        *indent([*decompose(w, "line"), *w.row, "for j in range(first, first + width):"]),
-        *indent([*split_column(w), *(w.loop or [])], 2),
+        *indent([*decompose(w, "line"), *w.row, f"for {column} in range(first, first + width):"]),
+        *indent(w.loop, 2),
     ]
-    body = column_body(w, n_cols, f"for begin in range(0, {n_rows}, {ROWS}):", chunk, stacks)
-    units = ("blocks", nest.classes(nest.cols))
-    return body, units, ("rows", nest.classes(nest.rows), BLOCK)
+    classes = nest.classes([inner]), nest.classes(outer)
+    body = column_body(w, f"for begin in range(0, {n_rows}, {ROWS}):", chunk, stacks, *classes)
+    if outer:
+        body[3:3] = indent(decompose(w, "batch", outer))
+    return body, ("blocks", *classes), ("rows", nest.classes(nest.rows), BLOCK)
 
 
 def combines(w: Writer) -> tuple[list[str], Spec, Spec]:
@@ -54,8 +58,9 @@ def combines(w: Writer) -> tuple[list[str], Spec, Spec]:
     n_cols = w.size(w.group.domain)
     acc = stack(w, v)
     chunk = ["for k in range(width):", TAB + f"{acc}[k] = {part}[line * {n_cols} + first + k]"]
-    body = column_body(w, n_cols, f"for line in range({chunks}):", chunk, [(v, acc)])
-    return body, ("blocks", w.group.domain), ("chunk rows", reduced(access.value), BLOCK)
+    classes = w.group.domain, ()
+    body = column_body(w, f"for line in range({chunks}):", chunk, [(v, acc)], *classes)
+    return body, ("blocks", *classes), ("chunk rows", reduced(access.value), BLOCK)
 
 
 def stack(w: Writer, v: Value) -> str:
@@ -72,9 +77,18 @@ def operand(w: Writer, v: Value) -> str:
 
 
 def column_body(
-    w: Writer, n_cols: str, chunks: str, chunk: list[str], stacks: list[tuple[Value, str]]
-) -> list[str]:
-    """Loops over blocks of columns: `chunk` puts the row of a chunk at the bottom of each stack."""
+    w: Writer, chunks: str, chunk: list[str], stacks: list[tuple[Value, str]], inner: Dims,
+    outer: Dims,
+) -> list[str]:  # fmt: skip
+    """Loops over blocks of columns: `chunk` puts the row of a chunk at the bottom of each stack.
+    Blocks are of the `inner` axes that are kept, one `batch` for each place of the outer ones."""
+    n_cols = w.size(inner)
+    block, base = "u", ""
+    batch: list[str] = []
+    if outer:
+        blocks = w.param(("blocks", inner), "blocks", "i64", ("blocks", inner, ()))
+        batch = [f"batch = {w.quotient('u', blocks)}", f"block = u - batch * {blocks}"]
+        block, base = "block", f"batch * {n_cols} + "
     merged, kept, lowest, clear, close = [], [], [], [], []
     for v, acc in stacks:
         level = f"{acc}[level * {BLOCK} + k]"
@@ -83,7 +97,7 @@ def column_body(
         lowest.append(f"{acc}[k] = {level}")
         clear.append(f"{acc}[k] = {start(w, v)}")
         out = w.param(("own", v.id), "out", v.dtype.suffix + "*", ("own", v))
-        close.append(f"{out}[first + k] = {acc}[k]")
+        close.append(f"{out}[{base}first + k] = {acc}[k]")
     push = [
         "level = 1",
         "bits = count",
@@ -106,7 +120,8 @@ def column_body(
         *indent(["bits = bits >> 1"]),
     ]
     unit = [
-        f"first = u * {BLOCK}",
+        *batch,
+        f"first = {block} * {BLOCK}",
         f"width = min({BLOCK}, {n_cols} - first)",
         "count = 0",
         chunks,
@@ -121,21 +136,6 @@ def column_body(
         *indent(close),
     ]
     return ["for u in range(lo, hi):", *indent(unit)]
-
-
-def split_column(w: Writer) -> list[str]:
-    """Column variables from the flat column j, where the columns are several axes."""
-    cols = w.nest.cols
-    out = []
-    flat = "j"
-    for k in range(len(cols) - 1, 0, -1):
-        n = w.size(w.nest.classes([cols[k]]))
-        name = w.nest.variables[cols[k]]
-        out += [f"p{k} = {w.quotient(flat, n)}", f"{name} = {flat} - p{k} * {n}"]
-        flat = f"p{k}"
-    if len(cols) > 1:
-        out.append(f"{w.nest.variables[cols[0]]} = {flat}")
-    return out
 
 
 def identity(v: Value) -> float:

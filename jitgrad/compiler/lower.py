@@ -275,7 +275,8 @@ class Lowering:
         ), ()
 
     def reduction(self, i: int, node: Node) -> Alias:
-        """Reduced axes last ("row") or first ("column"); to one element in two halves."""
+        """Reduced axes last ("row") or first ("column": what is kept last lies together); to one
+        element in two halves."""
         source = self.snap.inputs[i][0]
         value, moves = self.alias[source]
         dims = self.dims[source]
@@ -308,21 +309,24 @@ class Lowering:
         outer = [a for a in axes if a < min(kept)]
         if not arg and outer and axes == [*outer, *range(max(kept) + 1, rank)]:
             return self.twice(i, node, outer, axes[len(outer) :]), ()
-        turned = tuple(dims[a] for a in order)
-        read = self.access((value, (*moves, ("permute", order, ("static", (order,))))), turned, i)
+        if max(axes) < max(kept) and not arg:  # what is kept last lies together
+            order = (*axes, *[a for a in range(rank) if a not in axes])
+            read, at = self.turned(i, source, order), tuple(range(len(axes)))
+            return self.value(
+                "reduce", name, node.dtype, self.dims[i], [read], at, i, mode="column"
+            ), ()
+        read = self.turned(i, source, order)
         out_dims = tuple(self.dims[i][a] for a in order)
-        out = self.value(
-            "reduce",
-            name,
-            node.dtype,
-            out_dims,
-            [read],
-            tuple(range(rank - len(axes), rank)),
-            i,
-            mode="row",
-        )
+        at = tuple(range(rank - len(axes), rank))
+        out = self.value("reduce", name, node.dtype, out_dims, [read], at, i, mode="row")
         back = tuple(order.index(a) for a in range(rank))
         return out, (("permute", back, ("static", (back,))),)
+
+    def turned(self, i: int, source: int, order: tuple[int, ...]) -> Access:
+        """A read of node `source`, its axes in another order, for the reduction `i`."""
+        value, moves = self.alias[source]
+        dims = tuple(self.dims[source][a] for a in order)
+        return self.access((value, (*moves, ("permute", order, ("static", (order,))))), dims, i)
 
     def twice(self, i: int, node: Node, outer: list[int], inner: list[int]) -> Value:
         """What is kept stands between what is reduced (the channels of images, say): rows first,

@@ -103,7 +103,8 @@ class Bound(Plan):
         if kind == "row chunks":
             return -(-math.prod([self.sizes[c] for c in spec[1]]) // ROWS)
         if kind == "blocks":
-            return -(-math.prod([self.sizes[c] for c in spec[1]]) // BLOCK)
+            inner, outer = (math.prod([self.sizes[c] for c in classes]) for classes in spec[1:])
+            return outer * -(-inner // BLOCK)
         if kind == "chunk rows":
             return self.number(("row chunks", spec[1])) * int(spec[2])
         if kind == "rows":

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from jitgrad.compiler.columns import identity, merge, split_column
+from jitgrad.compiler.columns import identity, merge
 from jitgrad.compiler.cuda.reduce import operand
 from jitgrad.compiler.cuda.writer import DeviceWriter
 from jitgrad.compiler.kernel import Spec
-from jitgrad.compiler.loops import decompose, indent
+from jitgrad.compiler.loops import decompose, indent, split_column
 from jitgrad.compiler.source import TAB
 from jitgrad.compiler.values import Value
 

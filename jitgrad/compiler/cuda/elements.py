@@ -5,10 +5,9 @@ Entry: `elements`. Imports: compiler.
 
 from __future__ import annotations
 
-from jitgrad.compiler.columns import split_column
 from jitgrad.compiler.cuda.writer import DeviceWriter, Once
 from jitgrad.compiler.kernel import Spec
-from jitgrad.compiler.loops import decompose, indent
+from jitgrad.compiler.loops import decompose, indent, split_column
 
 
 def elements(w: DeviceWriter) -> tuple[list[str], Spec, Spec]:

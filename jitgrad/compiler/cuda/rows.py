@@ -7,11 +7,10 @@ Entry: `rows`. Imports: compiler.
 from __future__ import annotations
 
 from jitgrad.compiler import rows as cpu
-from jitgrad.compiler.columns import split_column
 from jitgrad.compiler.cuda.reduce import reduce_row
 from jitgrad.compiler.cuda.writer import DeviceWriter, Once
 from jitgrad.compiler.kernel import Spec
-from jitgrad.compiler.loops import decompose, indent
+from jitgrad.compiler.loops import decompose, indent, split_column
 
 
 def rows(w: DeviceWriter) -> tuple[list[str], Spec, Spec]:
