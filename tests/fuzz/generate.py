@@ -141,7 +141,7 @@ def one(state, fn, kinds, names, env, world, most, special):
             if n in before:
                 names[n] = before[n]
         return "wild" if broken else None
-    for n in line.makes():
+    for n in sorted(line.makes()):  # their order decides what is picked later
         env[n] = names[n]
     if "write" in kinds and not all(usable(x, 1 << 30, special) for x in env.values()):
         return "wild"

@@ -1,9 +1,11 @@
 """Random programs agree in every way of running them; what fails is made small and can be run."""
 
+import os
 import re
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -80,3 +82,12 @@ def test_a_line_knows_what_it_makes():
     assert Line("v1, v2 = x0.max(0)").makes() == {"v1", "v2"}
     assert Line("with torch.no_grad():\n    v3 = v1 * 2\n    v3 += 1").makes() == {"v3"}
     assert Line("x0[1:] = 2").makes() == set()
+
+
+def test_a_seed_is_one_program_in_every_process():
+    code = (
+        "from tests.fuzz.generate import generate\nprint([generate(i).text() for i in range(12)])"
+    )
+    run = partial(subprocess.run, [sys.executable, "-c", code], capture_output=True, check=True)
+    texts = {run(env={**os.environ, "PYTHONHASHSEED": seed}).stdout for seed in ("1", "2")}
+    assert len(texts) == 1
