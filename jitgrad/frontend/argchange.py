@@ -36,7 +36,10 @@ def changed(old: tuple[Any, ...], new: tuple[Any, ...], names: list[str]) -> Cha
             return "names of arguments", was, name
         if a != b:
             return _part(f"argument {name}", a, b)
-    return "which arguments share memory", str(old[-1][2]), str(new[-1][2])
+    (memory, own), (new_memory, new_own) = old[-1][2], new[-1][2]
+    if memory != new_memory:
+        return "which arguments share memory", str(memory), str(new_memory)
+    return "which lists or dicts are one", str(own), str(new_own)
 
 
 def _part(path: str, a: Any, b: Any) -> Change:

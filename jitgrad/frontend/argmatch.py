@@ -29,6 +29,7 @@ class Match:
         self.pattern = pattern
         self.miss = miss
         self.count = 0  # tensors so far
+        self.containers: list[str] = []  # as `pattern.containers`
         self.numbers: dict[int | str, str] = {}  # those that may have any value
 
     def write(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -46,6 +47,7 @@ class Match:
             self._top(key, f"x{i}", value)
         if self.count > 1:
             self._aliases()
+        self._shared()
 
     def _top(self, place: int | str, name: str, value: Any) -> None:
         """An argument given by position or name."""
@@ -61,6 +63,9 @@ class Match:
 
     def _any(self, name: str, value: Any, top: bool = False) -> None:
         bind, kind = self.script.bind, type(value)
+        if len(self.containers) < len(self.pattern.containers):
+            if value is self.pattern.containers[len(self.containers)]:
+                self.containers.append(name)
         if isinstance(value, Base):
             self._tensor(name, value, batch=top and self.count in self.pattern.batches)
         elif kind is float:
@@ -142,6 +147,22 @@ class Match:
         if batch:
             self.script.line(f"strides{i}, offset{i} = t{i}._place()")
             self._unless(f"strides{i} != {t._place()[0]}")
+
+    def _shared(self) -> None:
+        """The same lists, dicts and dataclasses are one, and others are not."""
+        pairs = [
+            (c, name)
+            for c, name in zip(self.pattern.containers, self.containers, strict=True)
+            if not isinstance(c, tuple)
+        ]
+        first: dict[int, str] = {}
+        tests = [f"{n} is not {m}" for c, n in pairs if (m := first.setdefault(id(c), n)) != n]
+        if len(first) > 1:
+            tests.append(
+                f"len({{{', '.join([f'id({n})' for n in first.values()])}}}) != {len(first)}"
+            )
+        if tests:
+            self._unless(" or ".join(tests))
 
     def _aliases(self) -> None:
         """The same Tensors share storages, and the same are one."""

@@ -59,7 +59,10 @@ class Pattern:
         self.key: Any = (
             tuple([top(i, a) for i, a in enumerate(args)]),
             tuple([(k, top(k, v)) for k, v in kwargs.items()]),
-            self._aliases() if len(self.tensors) > 1 else None,
+            (
+                self._aliases() if len(self.tensors) > 1 else None,
+                self._shared() if len(self.containers) > 1 else None,
+            ),
         )
 
     def _top(self, name: int | str, value: Any) -> Any:
@@ -103,6 +106,13 @@ class Pattern:
             return (kind, *[(k, self._take(getattr(value, k, None))) for k in names])
         self.objects.append(value)
         return ("object", kind, id(value))
+
+    def _shared(self) -> Any:
+        """Which lists, dicts and dataclasses are one: the first position of each."""
+        first: dict[int, int] = {}
+        out = [first.setdefault(id(c), i) for i, c in enumerate(self.containers)
+               if not isinstance(c, tuple)]  # fmt: skip
+        return None if len(first) == len(out) else tuple(out)
 
     def _aliases(self) -> Any:
         """Which Tensors share a storage or are one: the first position of each one's storage."""

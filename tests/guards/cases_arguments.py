@@ -192,3 +192,22 @@ def another_object_of_a_method(compile):
     return _before_after(
         lambda i: first.run(_values(i)), lambda i: second.run(_values(i))
     ), _nothing
+
+
+@case("which lists or dicts are one: ")
+def whether_two_lists_are_one(compile):
+    f = compile(lambda x, a, b: x * (3.0 if a is b else 5.0) + sum(a) + sum(b))
+    lists = [[1.0], [1.0]]
+
+    def call(i):
+        return f(jg.arange(4.0) + i, lists[0], lists[-1])
+
+    return call, lambda: lists.pop()
+
+
+@case("which lists or dicts are one: ")
+def whether_one_list_is_two(compile):
+    f = compile(lambda x, a, b: x * (3.0 if a["a"] is b["a"] else 5.0))
+    inner = [1.0]
+    dicts = [{"a": inner}, {"a": inner}]
+    return lambda i: f(jg.arange(4.0) + i, *dicts), lambda: dicts[1].update(a=[1.0])
