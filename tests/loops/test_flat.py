@@ -112,6 +112,7 @@ def test_a_long_pending_graph(nodes, monkeypatch):
     from jitgrad.frontend import pending
 
     monkeypatch.setattr(pending, "LINKS", 1 << 40)
+    gc.collect()  # what other tests left
     before = live_nodes()
     x = torch.ones(2, requires_grad=True)
     y = x
@@ -130,6 +131,7 @@ def test_a_pending_graph_that_is_never_run_dies_too(monkeypatch):
     from jitgrad.frontend import pending
 
     monkeypatch.setattr(pending, "LINKS", 1 << 40)
+    gc.collect()  # what other tests left
     before = live_nodes()
     y = torch.ones(2)
     for _ in range(200_000):
