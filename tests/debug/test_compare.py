@@ -133,7 +133,7 @@ def test_what_python_does_differently_each_time():
     count = itertools.count(1)
     found = jg.debug.compare(lambda x: x * next(count), jg.ones(3))
     assert not found.same and found.diverged is None
-    assert found.modes["compiled"].startswith("not run: compile: ")
+    assert found.modes["compiled"].startswith("compiled runs lazily: it takes from closure count")
     assert "what was recorded differs" in str(found)
 
 
