@@ -210,41 +210,29 @@ def _summed(builder, start, end, step, left, index, depth_step, sums, columns):
     return found[2:], found[1]
 
 
-def _across(builder, held, rows, width, depth, a, row_step, depth_step, b, b_step, out):
-    """Sums for `held` rows and ACROSS columns, of which `rows` and `width` are asked for."""
-    left = _rows(builder, a, row_step, rows, held)
-    right = _rows(builder, b, b_step, width, ACROSS)
-
-    def block(p):
-        return _transposed(builder, [_load(builder, _moved(builder, row, p)) for row in right])
-
-    def line(p):  # a whole line of the cache, which others may drive out before long
-        return block(p) + block(builder.add(p, _I64(WIDTH)))
-
-    def single(p):
-        vector = ir.Constant(_VECTOR, ir.Undefined)
-        for lane, row in enumerate(right):
-            number = builder.load(_moved(builder, row, p))
-            vector = builder.insert_element(vector, number, _I32(lane))
-        return [vector]
-
-    sums, start, index = [_ZERO] * held, _I64(0), _I64(0)
-    for step, columns in ((2 * WIDTH, line), (WIDTH, block), (1, single)):
-        end = builder.and_(depth, _I64(-step))
-        sums, index = _summed(builder, start, end, step, left, index, depth_step, sums, columns)
-        start = end
-    for i, total in enumerate(sums):
-        _store(builder, total, _moved(builder, out, i * ACROSS))
-
-
 @intrinsic
 def across_f32(context, rows, width, depth, a, row_step, depth_step, b, b_step, out):
     def generate(ctx, builder, sig, args):
-        alone = builder.icmp_signed("==", args[0], _I64(1))
-        with builder.if_else(alone) as (one, more):
-            for branch, held in ((one, 1), (more, FEW)):
-                with branch:
-                    _across(builder, held, *args)
+        rows, width, depth, a, row_step, depth_step, b, b_step, out = args
+        left = _rows(builder, a, row_step, rows, FEW)
+        right = _rows(builder, b, b_step, width, ACROSS)
+
+        def block(p):
+            return _transposed(builder, [_load(builder, _moved(builder, row, p)) for row in right])
+
+        def single(p):
+            vector = ir.Constant(_VECTOR, ir.Undefined)
+            for lane, row in enumerate(right):
+                number = builder.load(_moved(builder, row, p))
+                vector = builder.insert_element(vector, number, _I32(lane))
+            return [vector]
+
+        zero, whole = _I64(0), builder.and_(depth, _I64(-WIDTH))
+        sums, index = [_ZERO] * FEW, zero
+        sums, index = _summed(builder, zero, whole, WIDTH, left, index, depth_step, sums, block)
+        sums, _ = _summed(builder, whole, depth, 1, left, index, depth_step, sums, single)
+        for i, total in enumerate(sums):  # all of them: there is room for FEW
+            _store(builder, total, _moved(builder, out, i * ACROSS))
         return ctx.get_dummy_value()
 
     count = types.intp
