@@ -77,7 +77,7 @@ def row_f32(depth, a, depth_step, b, b_step, c, add):
 
 def across_f32(rows, width, depth, a, row_step, depth_step, b, b_step, out):
     """rows <= FEW rows of out, `width` <= ACROSS wide = a @ b over `depth`, one fma a step. b's
-    columns lie as rows, `b_step` apart. `out` is FEW rows of ACROSS; what is beyond is undefined."""
+    columns lie as rows, `b_step` apart. `out` is FEW rows of ACROSS; the rest is undefined."""
     left = _matrix(a, (rows, depth), (row_step, depth_step))
     right = _matrix(b, (width, depth), (b_step, 1))
     sums = np.zeros((rows, width), np.float32)
