@@ -106,8 +106,7 @@ class Loop:
         return list(out.values())
 
     def done(self) -> None:
-        """Its results are in memory."""
-        self.inputs = ()
+        """Its results are in memory. Its inputs stay: another thread may be reading them."""
         waiting.discard(self)
 
     def form(self) -> Any:

@@ -221,7 +221,9 @@ def run_loop(loop: Loop) -> None:
     Raises:
         IndexError: as `flush`.
     """
-    parts = loop.alive()
+    parts = [(part, node) for part, node in loop.alive() if not node.realised]
+    if not parts:  # another thread was faster
+        return
     wanted = [part for part, _ in parts]
     nodes = list(loop.inputs)
     looks = tuple([(x.op, x.shape, x.strides, x.offset) for x in nodes])

@@ -167,8 +167,10 @@ class LoopPlan(Plan):
                 put(word, start, places * turn.output_bytes[number] + offset)
         for word, offset in turn.temps:
             put(word, arena, offset)
+        self._numbers: list[tuple[int, int]] = []  # node of a turn, input of the Loop
         for word, i in turn.scalars:
             if meant[i] is not None:
+                self._numbers.append((i, meant[i][1]))
                 put(word, self._scalar(meant[i][1]), 0)
             else:  # a number that is the same in all uses
                 node = self.sites[i]
@@ -238,8 +240,11 @@ class LoopPlan(Plan):
     def fail(self, failure: Any, nodes: list[Node], wanted: list[Node]) -> None:
         """As `Plan.fail`."""
         step = failure.step % len(self.turn.steps)
+        placed = self.placed()
+        for k, i in self._numbers:  # messages name them
+            placed[k].data = nodes[i].data
         try:
-            raise_failure(dataclasses.replace(failure, step=step), self.schedule, self.placed())
+            raise_failure(dataclasses.replace(failure, step=step), self.schedule, placed)
         except (IndexError, RuntimeError) as error:
             raise blamed(error, wanted)  # noqa: B904  (the same one)
 
