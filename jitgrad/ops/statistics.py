@@ -79,7 +79,7 @@ def logsumexp(x: Value, *, axes: Axes) -> Value:
     x = _as_float(x)
     if _count(x, axes) == 0:
         kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-        return filled(-math.inf, kept, x.dtype, x)
+        return filled(-math.inf, kept, x.dtype, x) + r.sum_(x, axes=axes)  # which has a gradient
     shift = _largest(x, axes)
     return log(r.sum_(exp(x - shift), axes=axes)) + shift
 

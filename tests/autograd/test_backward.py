@@ -296,3 +296,12 @@ def test_history_stays_with_the_tensor_that_was_detached():
     y.sum().backward()
     assert x.grad.tolist() == [(x[0].exp().cos() * x[0].exp() + x[0].exp()).item(), x[1].exp()]
     assert y.tolist() == [0.0, 0.0] and not z.requires_grad
+
+
+@pytest.mark.parametrize("keepdim", [False, True])
+def test_logsumexp_of_nothing_has_a_gradient(keepdim):
+    x = jg.zeros(2, 0, 3, requires_grad=True)
+    y = x.logsumexp(1, keepdim=keepdim)
+    assert (y.detach().numpy() == -float("inf")).all()
+    y.sum().backward()
+    assert x.grad.shape == (2, 0, 3)
