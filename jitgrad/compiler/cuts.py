@@ -13,6 +13,7 @@ from jitgrad.compiler.source import CALL, Writer
 from jitgrad.compiler.values import Value
 from jitgrad.ir.op import OPS
 
+MOST = 8  # functions in a loop that is cut: each loop takes time to compile
 REST = 12  # other operations in a loop from which on a function is cut out of it
 ARGUMENT = 5  # operations of an argument from which on it gets a loop too
 
@@ -26,12 +27,12 @@ def cut(w: Writer) -> None:
             loops.setdefault(nest.stage[v], []).append(v)
     for inside in loops.values():
         work = sum(map(operations, inside))
-        for v in inside:
-            if is_long(v) and work - operations(v) >= REST:
-                nest.cuts.add(v)
-                operand = v.inputs[0].value
-                if operand in inside and chain(operand, set(inside)) >= ARGUMENT:
-                    nest.cuts.add(operand)
+        long = [v for v in inside if is_long(v) and work - operations(v) >= REST]
+        for v in long if len(long) <= MOST else ():
+            nest.cuts.add(v)
+            operand = v.inputs[0].value
+            if operand in inside and chain(operand, set(inside)) >= ARGUMENT:
+                nest.cuts.add(operand)
     if nest.cuts:
         nest.stage = nest.stages()
 
