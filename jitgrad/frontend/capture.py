@@ -92,6 +92,7 @@ class Capture:
                 made[id(t)] = self._stand_in(i, t)
             tensors[i] = made[id(t)]
         self._modes = state.grad, state.inference
+        self._waiting = state.pending
         state.eager = False
         state.capture = self
         self.open = True
@@ -147,9 +148,13 @@ class Capture:
         if self._changed:
             self._refuse_shared(storage)
         node = storage.node
-        if node is None or node.inputs or id(storage) in self.seen or id(node) in self.made:
+        if node is None or id(storage) in self.seen or id(node) in self.made:
             return
         if id(storage) in self.own:
+            return
+        if node.inputs:
+            if self._foreign(storage):
+                self.fail("it reads what another thread recorded: call realize() on it there")
             return
         if node.device != "cpu":
             self.fail(f"it computes on device {node.device!r}")
@@ -158,6 +163,12 @@ class Capture:
             return
         self.of_node.setdefault(id(node), []).append(storage)
         self.seen[id(storage)] = (storage, node, storage.version)
+
+    def _foreign(self, storage: Storage) -> bool:
+        """Whether another thread has recorded what is pending: all that this one had recorded was
+        computed at the start."""
+        waiting = self._state.pending
+        return waiting is self._waiting and all(w() is not storage for w in reversed(waiting))
 
     def write(self, storage: Storage) -> None:
         """`storage` is about to be written."""

@@ -103,6 +103,8 @@ class _Segment(Joint):
             if not state.eager:  # where everything is computed as it is recorded
                 node = RECORDERS["barrier"](node, *after)
             cell = Storage(node)  # nobody's to compute
+            if state.capture is not None:
+                state.capture.own[id(cell)] = cell
             tensors.append(make(Tensor, cell, Track(edge), None, node.shape, node.dtype))
         start = next(order)
         next(order)  # what is recorded from here on is younger than the stops of `_gradients`

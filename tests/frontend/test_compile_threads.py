@@ -140,3 +140,30 @@ def test_plans_are_remembered_and_forgotten_by_several_threads(hasty, monkeypatc
         worker.join()
     recall.forget()
     assert not failed
+
+
+def in_a_thread(call):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(call().tolist()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_what_another_thread_recorded_is_no_constant():
+    w, x = jg.ones(3) * 2, jg.ones(3).realize()
+
+    @jg.compile
+    def f(x):
+        return x * w
+
+    for _ in range(3):
+        assert in_a_thread(lambda: f(x)) == [2, 2, 2]
+    w[1] = 7
+    assert in_a_thread(lambda: f(x)) == [2, 7, 2]
+    assert "another thread" in str(jg.stats())
+    w.realize()
+    for _ in range(3):
+        assert in_a_thread(lambda: f(x)) == [2, 7, 2]
+    w.fill_(9)
+    assert in_a_thread(lambda: f(x)) == [9, 9, 9]
