@@ -4,6 +4,7 @@ Entry: `Case`, `case`, `way`, `CASES`, `run(name)`.
 """
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -100,7 +101,8 @@ def _calls(chosen, compile):
 
     jg.manual_seed(3)
     seen, counts = [], []
-    with mock.patch.object(Compiled, "_record", recording), _undone():
+    recorded = mock.patch.object(Compiled, "_record", recording)
+    with recorded, mock.patch.dict(os.environ), _undone():
         call, change = chosen.make(compile)
         for i in range(BEFORE + AFTER):
             if i == BEFORE:
