@@ -51,6 +51,15 @@ def _fma(products, left, right, sums):
     return out
 
 
+def _sums(left, right):
+    """left @ right, each element one chain of fused steps."""
+    sums = np.zeros((len(left), right.shape[1]), np.float32)
+    with np.errstate(all="ignore"):
+        for a, b in zip(left.T, right, strict=True):
+            sums = _fma(a[:, None].astype(np.float64) * b, a, b, sums)
+    return sums
+
+
 def tile_f32(rows, depth, a, row_step, depth_step, b, b_step, c, c_step, add):
     """rows <= ROWS rows of c, COLUMNS wide = (c if add) + a @ b over `depth`, one fma a step.
 
@@ -60,11 +69,8 @@ def tile_f32(rows, depth, a, row_step, depth_step, b, b_step, c, c_step, add):
     left = _matrix(a, (rows, depth), (row_step, depth_step))
     right = _matrix(b, (depth, COLUMNS), (b_step, 1))
     out = _matrix(c, (rows, COLUMNS), (c_step, 1))
-    sums = np.zeros((rows, COLUMNS), np.float32)
+    sums = _sums(left, right)
     with np.errstate(all="ignore"):
-        for p in range(depth):
-            products = left[:, p, None].astype(np.float64) * right[p]
-            sums = _fma(products, left[:, p], right[p], sums)
         out[:] = out + sums if add else sums
 
 
@@ -80,12 +86,7 @@ def across_f32(rows, width, depth, a, row_step, depth_step, b, b_step, out):
     columns lie as rows, `b_step` apart. `out` is FEW rows of ACROSS; the rest is undefined."""
     left = _matrix(a, (rows, depth), (row_step, depth_step))
     right = _matrix(b, (width, depth), (b_step, 1))
-    sums = np.zeros((rows, width), np.float32)
-    with np.errstate(all="ignore"):
-        for p in range(depth):
-            products = left[:, p, None].astype(np.float64) * right[:, p]
-            sums = _fma(products, left[:, p], right[:, p], sums)
-    _matrix(out, (rows, width), (ACROSS, 1))[:] = sums
+    _matrix(out, (rows, width), (ACROSS, 1))[:] = _sums(left, right.T)
 
 
 def copy_row_f32(b, panel):

@@ -7,6 +7,8 @@ Imports: kernels, compiler.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from jitgrad.compiler.kernel import Spec
@@ -41,11 +43,10 @@ def columns(w: Writer) -> tuple[list[str], Spec, Spec]:
         *indent([*decompose(w, "line"), *w.row, f"for {column} in range(first, first + width):"]),
         *indent(w.loop, 2),
     ]
-    classes = nest.classes([inner]), nest.classes(outer)
-    body = column_body(w, f"for begin in range(0, {n_rows}, {ROWS}):", chunk, stacks, *classes)
-    if outer:
-        body[3:3] = indent(decompose(w, "batch", outer))
-    return body, ("blocks", *classes), ("rows", nest.classes(nest.rows), BLOCK)
+    cols = nest.classes([inner])
+    body = column_body(w, f"for begin in range(0, {n_rows}, {ROWS}):", chunk, stacks, cols, outer)
+    units = ("blocks", cols, nest.classes(outer))
+    return body, units, ("rows", nest.classes(nest.rows), BLOCK)
 
 
 def combines(w: Writer) -> tuple[list[str], Spec, Spec]:
@@ -58,9 +59,9 @@ def combines(w: Writer) -> tuple[list[str], Spec, Spec]:
     n_cols = w.size(w.group.domain)
     acc = stack(w, v)
     chunk = ["for k in range(width):", TAB + f"{acc}[k] = {part}[line * {n_cols} + first + k]"]
-    classes = w.group.domain, ()
-    body = column_body(w, f"for line in range({chunks}):", chunk, [(v, acc)], *classes)
-    return body, ("blocks", *classes), ("chunk rows", reduced(access.value), BLOCK)
+    cols = w.group.domain
+    body = column_body(w, f"for line in range({chunks}):", chunk, [(v, acc)], cols)
+    return body, ("blocks", cols, ()), ("chunk rows", reduced(access.value), BLOCK)
 
 
 def stack(w: Writer, v: Value) -> str:
@@ -77,17 +78,18 @@ def operand(w: Writer, v: Value) -> str:
 
 
 def column_body(
-    w: Writer, chunks: str, chunk: list[str], stacks: list[tuple[Value, str]], inner: Dims,
-    outer: Dims,
+    w: Writer, chunks: str, chunk: list[str], stacks: list[tuple[Value, str]], cols: Dims,
+    outer: Sequence[tuple[int, ...]] = (),
 ) -> list[str]:  # fmt: skip
     """Loops over blocks of columns: `chunk` puts the row of a chunk at the bottom of each stack.
-    Blocks are of the `inner` axes that are kept, one `batch` for each place of the outer ones."""
-    n_cols = w.size(inner)
+    Blocks are of `cols`, one `batch` of them for each place of the `outer` axes that are kept."""
+    n_cols = w.size(cols)
     block, base = "u", ""
     batch: list[str] = []
     if outer:
-        blocks = w.param(("blocks", inner), "blocks", "i64", ("blocks", inner, ()))
+        blocks = w.param(("blocks", cols), "blocks", "i64", ("blocks", cols, ()))
         batch = [f"batch = {w.quotient('u', blocks)}", f"block = u - batch * {blocks}"]
+        batch += decompose(w, "batch", outer)
         block, base = "block", f"batch * {n_cols} + "
     merged, kept, lowest, clear, close = [], [], [], [], []
     for v, acc in stacks:
