@@ -99,22 +99,22 @@ def _scaled(name: str, input: Any, other: Any, alpha: Any) -> Any:
     return (cast(other, dtype) if isinstance(other, Base) else other) * alpha
 
 
+def _sum(name: str, input: Any, other: Any, alpha: Any, out: Any) -> Any:
+    if out is not None:
+        check_options(name, out=out)
+    if type(alpha) is not int or alpha != 1:
+        other = _scaled(name, input, other, alpha)
+    return elementwise(OPS[name], (input, other))
+
+
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
     """input + alpha * other."""
-    if out is not None:
-        check_options("add", out=out)
-    if type(alpha) is not int or alpha != 1:
-        other = _scaled("add", input, other, alpha)
-    return elementwise(OPS["add"], (input, other))
+    return _sum("add", input, other, alpha, out)
 
 
 def sub(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
     """input - alpha * other."""
-    if out is not None:
-        check_options("sub", out=out)
-    if type(alpha) is not int or alpha != 1:
-        other = _scaled("sub", input, other, alpha)
-    return elementwise(OPS["sub"], (input, other))
+    return _sum("sub", input, other, alpha, out)
 
 
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
