@@ -349,6 +349,8 @@ def check_writable(t: Any, name: str) -> None:
     """Refuse an in-place op that PyTorch refuses."""
     state = local.state
     if state.grad and type(t._track.edge) is Leaf:
+        if state.capture is not None:
+            state.capture.write(t._storage)  # a scan's stand-in is no leaf of the user's
         what = "a leaf Variable" if t._view is None else "a view of a leaf Variable"
         raise RuntimeError(
             f"{name}: {what} that requires grad is being used in an in-place operation; "

@@ -24,6 +24,7 @@ from jitgrad.ir.node import Node
 from jitgrad.ir.op import OPS
 
 KNOWN = 64  # steps remembered
+_HINT = "carry what changes from step to step, and choose with where() instead of `if`"
 _INSIDE = ""  # the file of what is recorded while tracing
 _SCALAR = OPS["scalar"]
 _known: OrderedDict[Any, Step] = OrderedDict()
@@ -119,6 +120,10 @@ class _Reads:
 
     def write(self, storage: Any) -> None:
         node = storage.node
+        if node is not None and node.op is HOLE:
+            self.refuse(
+                "an in-place write to what it was given", "write `h = h + x` in place of `h += x`"
+            )
         if node is None or not (inside(node) or id(node) in self.made):
             self.refuse("a write to a tensor from outside")
 
@@ -137,10 +142,9 @@ class _Reads:
         if self._capture is not None:
             self._capture.fail(reason)
 
-    def refuse(self, what: str) -> None:
+    def refuse(self, what: str, hint: str = _HINT) -> None:
         raise RuntimeError(
-            f"scan: {what} in the function, which is recorded once for all steps; carry what "
-            "changes from step to step, and choose with where() instead of `if`"
+            f"scan: {what} in the function, which is recorded once for all steps; {hint}"
         )
 
     def grad_box(self, t: Any, read: bool = True) -> Any:

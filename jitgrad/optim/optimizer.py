@@ -289,7 +289,14 @@ def unsupported(optimizer, **options):
 
 
 def at_least(least, **values):
-    """Refuse numbers below a bound; a value that is a tensor is not read."""
+    """Refuse numbers below a bound; a value that is a tensor is one number, and is not read."""
     for name, value in values.items():
-        if not isinstance(value, jg.Tensor) and not value >= least:
-            raise ValueError(f"Invalid {name.replace('_', ' ')}: {value}")
+        what = name.replace("_", " ")
+        if not isinstance(value, jg.Tensor):
+            if not value >= least:
+                raise ValueError(f"Invalid {what}: {value}")
+        elif value.numel() != 1:
+            raise ValueError(
+                f"Invalid {what}: a tensor of shape {tuple(value.shape)}; it must have one "
+                "element. Parameters with numbers of their own need a group each"
+            )

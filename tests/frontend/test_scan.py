@@ -495,5 +495,9 @@ def test_errors():
         jg.scan(lambda h, x: (h * h.sum().item(), None), state, x)
     with pytest.raises(RuntimeError, match="a write to a tensor from outside"):
         jg.scan(lambda h, x: (h.add_(state.add_(1)), None), jg.zeros(2), x)
+    for write in (lambda h, x: (h.add_(x), None), lambda h, x: (h, x.mul_(2))):
+        for given in (x, x.long()):
+            with pytest.raises(RuntimeError, match="an in-place write to what it was given"):
+                jg.scan(write, state.to(given.dtype), given)
     with pytest.raises(ValueError, match="a tensor of no dimensions"):
         jg.scan(lambda h, x: (h, x), state, {"a": x, "b": jg.tensor(1.0)})

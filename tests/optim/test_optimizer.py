@@ -194,3 +194,11 @@ def test_learning_rate_as_a_tensor():
     optimizer = optim.Adam([p], lr=jg.tensor(0.5))
     optimizer.step()
     assert abs(p.item() - 0.5) < 1e-5
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad])
+@pytest.mark.parametrize("what", ["lr", "weight_decay"])
+def test_a_setting_is_one_number(kind, what):
+    with pytest.raises(ValueError, match=r"Invalid .* a tensor of shape \(2,\); it must have one"):
+        kind([parameter()], **{what: jg.tensor([0.1, 0.2])})
+    kind([parameter()], **{what: jg.tensor([0.1])})
