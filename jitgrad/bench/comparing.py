@@ -90,6 +90,8 @@ def compare(fn, *args, modes=None, seconds=0.5):
     unknown = [mode for mode in modes if mode not in MODES]
     if unknown:
         raise ValueError(f"modes: no mode {unknown[0]!r}; there are {', '.join(MODES)}")
+    if not callable(fn):
+        raise TypeError(f"compare: expected a function or a Module, not {type(fn).__name__}")
     fn = uncompiled(fn)
     runners = {mode: _Runner(mode, fn, args) for mode in modes}
     for _ in range(TURNS):

@@ -55,8 +55,8 @@ def check_dtype(name: str, dtype: Any) -> Any:
 def shape_of(name: str, sizes: tuple[Any, ...]) -> tuple[int, ...]:
     """A shape given as numbers or as one sequence."""
     if len(sizes) == 1 and not isinstance(sizes[0], (int, np.integer)):
-        first = sizes[0]
-        sizes = tuple(first.tolist() if isinstance(first, Base) and first.ndim else first)
+        first = sizes[0].tolist() if isinstance(sizes[0], Base) else sizes[0]
+        sizes = tuple(first) if hasattr(first, "__iter__") else (first,)
     try:
         shape = tuple(index(n) for n in sizes)
     except TypeError:

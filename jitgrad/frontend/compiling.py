@@ -40,6 +40,7 @@ from jitgrad.runtime.stats import counts
 KEPT = 16  # programs of one function
 PATTERNS = 64  # patterns of arguments remembered, those that run lazily included
 TOLD = 32  # times that one reason is listed in `stats()`
+LAZY = "runs lazily from now on"
 PATIENCE = 3  # calls in a row that could not be replayed, before recording stops
 
 
@@ -225,7 +226,7 @@ class Compiled:
     def _give_up(self, known: Known, why: str) -> None:
         """Calls of this pattern run lazily from now on."""
         known.lazy = why
-        self._report("runs lazily from now on", "compiled", why)
+        self._report(LAZY, "compiled", why)
 
     def _close(self, known: Known, why: str) -> None:
         """The floats that have changed count by value from now on."""
@@ -338,7 +339,8 @@ class Compiled:
             entry = {"function": self._name, "what": what, "was": was, "now": now}
             counts.recompiles.append(entry)
         if switches.debug() >= 1:
-            trace.say(f"compile {self._name}: records again: {what}: {was} -> {now}")
+            told = f"{what}: {now}" if what == LAZY else f"records again: {what}: {was} -> {now}"
+            trace.say(f"compile {self._name}: {told}")
 
 
 class CompiledModule:

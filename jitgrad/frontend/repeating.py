@@ -119,6 +119,7 @@ def _loop(f: Any, carry: Any, xs: Any, steps: int, reverse: bool, dim: int) -> t
     for t in _turns(steps, reverse):
         carry_before = carry
         carry, ys[t] = f(carry, filled(form(xs), [x.select(dim, t) for x in leaves(xs)]))
+        mapped_only("y", ys[t])
         _same(_facts(carry_before), _facts(carry))
     columns = list(zip(*[leaves(y) for y in ys], strict=True))
     out = [stack(list(c), axis=axis_of("scan", dim, len(c[0]._shape) + 1)) for c in columns]
@@ -134,7 +135,7 @@ def _same(before: tuple[Any, list[Any]], after: tuple[Any, list[Any]]) -> None:
     if before != after:
         raise TypeError(
             "scan: the carry that the function returns must have the form, shapes and dtypes of "
-            f"the one it gets: it gets {before[1]} and returns {after[1]}"
+            f"the one it gets: it gets {filled(*before)} and returns {filled(*after)}"
         )
 
 
@@ -149,6 +150,7 @@ def _step(
         use = recorded(f, arguments, facts, len(first), wanted)
         if use is None:
             return None
+        mapped_only("y", use.result[1])
         outs = [use.step.body.facts[at][:2] for at in use.step.outs]
         _same(_facts(arguments[0]), (use.result[0], outs[: _count(use.result[0])]))
         _take_back(use)  # each step has numbers of its own
@@ -186,6 +188,7 @@ def _none(
             outs = [use.step.body.facts[at][:2] for at in use.step.outs]
     finally:
         state.grad = before
+    mapped_only("y", result[1])
     _same(_facts(init), (form(result[0]), outs[: len(first)]))
     ys = []
     for shape, dtype in outs[len(first) :]:

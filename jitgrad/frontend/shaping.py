@@ -23,7 +23,10 @@ from jitgrad.ops.arrange import diagonal_chain
 def axis_of(name: str, dim: Any, ndim: int) -> int:
     """`dim` counted from the front; IndexError when there is no such axis."""
     span = max(ndim, 1)
-    dim = dim.__index__()
+    try:
+        dim = dim.__index__()
+    except (AttributeError, TypeError):
+        raise TypeError(f"{name}: dim must be an integer, not {dim!r}") from None
     if not -span <= dim < span:
         raise IndexError(
             f"{name}: Dimension out of range (expected to be in range of [{-span}, {span - 1}], "

@@ -61,6 +61,11 @@ def test_unknown_mode():
         bench.compare(lambda: None, modes=["fast"])
 
 
+def test_what_is_no_function():
+    with pytest.raises(TypeError, match="compare: expected a function or a Module, not Tensor"):
+        bench.compare(jitgrad.ones(3))
+
+
 def test_all_results_are_computed_in_one_program():
     x = jitgrad.ones(16)
     parts = {"a": x * 2, "b": [x * 3, (x + 1, "no tensor")]}

@@ -29,6 +29,16 @@ def ones(*shape, **options):
 # ---- shapes
 
 
+@wrong(TypeError, "sum", "dim must be an integer", "'rows'")
+def sum_over_an_axis_with_a_name():
+    ones(2, 3).sum("rows")  # wrong
+
+
+@wrong(TypeError, "zeros", "sizes must be integers", "2.5")
+def zeros_of_a_fraction():
+    torch.zeros(2.5)  # wrong
+
+
 @wrong(RuntimeError, "add", "(2, 3)", "(4,)", "3", "4")
 def sum_of_shapes_that_do_not_broadcast():
     ones(2, 3) + ones(4)  # wrong

@@ -481,6 +481,8 @@ def test_errors():
     x, state = normal(3, 2), jg.zeros(2)
     with pytest.raises(TypeError, match="the carry that the function returns.*float32.*float64"):
         jg.scan(lambda h, x: (h + x, None), state, x)
+    with pytest.raises(TypeError, match=r"it gets \[\(\(2,\).*\] and returns \(\(\(2,\).*,\)$"):
+        jg.scan(lambda h, x: ((h[0],), None), [state], x)
     with pytest.raises(TypeError, match="must return a pair"):
         jg.scan(lambda h, x: h, state, x)
     with pytest.raises(ValueError, match=r"lengths differ: \[3, 4\]"):
@@ -491,6 +493,11 @@ def test_errors():
         jg.scan(lambda h, x: (h, None), state, length=-1)
     with pytest.raises(TypeError, match="init must consist of Tensors, not of float"):
         jg.scan(lambda h, x: (h, None), 1.0, x)
+    for device in ("cpu", "meta"):  # recorded once, and step by step
+        for steps in (3, 0):
+            h, given = jg.zeros(2, device=device), jg.zeros(steps, 2, device=device)
+            with pytest.raises(TypeError, match="y must consist of Tensors, not of float"):
+                jg.scan(lambda h, x: (h, 1.0), h, given)
     with pytest.raises(RuntimeError, match=r"item\(\), which reads a value"):
         jg.scan(lambda h, x: (h * h.sum().item(), None), state, x)
     with pytest.raises(RuntimeError, match="a write to a tensor from outside"):

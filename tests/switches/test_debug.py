@@ -55,6 +55,31 @@ def test_1_says_what_a_compiled_call_ran(monkeypatch, leaf, said):
     assert re.fullmatch(r"compiled call: 1 schedules, 1 kernels in \d steps", line)
 
 
+def test_1_says_why_a_compiled_function_records_again_or_runs_lazily(monkeypatch, leaf, said):
+    monkeypatch.setenv("JITGRAD_DEBUG", "1")
+    seen, factor = [], 2
+
+    @jg.compile
+    def scaled(x):
+        return x * factor
+
+    @jg.compile
+    def noted(x):
+        seen.append(1)
+        return x * 2
+
+    scaled(leaf)
+    factor = 3
+    scaled(leaf)
+    for _ in range(3):
+        noted(leaf)
+    told = [line.split(": ", 1)[1] for line in said() if line.startswith("compile ")]
+    assert told == [
+        "records again: closure factor: 2 -> 3",
+        "runs lazily from now on: it changes closure seen",
+    ]
+
+
 def test_2_says_each_launch(monkeypatch, leaf, said):
     want = _softmax(leaf)
     monkeypatch.setenv("JITGRAD_DEBUG", "2")
