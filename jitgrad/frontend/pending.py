@@ -5,6 +5,7 @@ Entry: `flush(nodes)`, `flush_all()`, `soft_flush()`, `read(node, why)`. Imports
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -27,24 +28,29 @@ observers: list[Callable[[str, Site], None]] = []
 
 def flush(nodes: Iterable[Node]) -> None:
     """Compute `nodes` and what is worth keeping below them."""
-    from jitgrad.runtime import flush as runtime
-    from jitgrad.runtime import recall
-    from jitgrad.runtime.looping import ahead
-
+    runtime, recall, looping = _runtime()
     roots = runtime.pending(nodes)
     planned = [node for node in roots if node.device != "cpu"]
     if planned:
         runtime.flush(kept(planned))
         roots = [node for node in roots if node.device == "cpu"]
-    for first, loop in ahead(roots):
+    for first, loop in looping.ahead(roots):
         flush(first)
         runtime.run_loop(loop)
-    roots = runtime.pending(roots)
+        roots = runtime.pending(roots)
     if roots:
         held = held_by_user()
         sight = recall.look(roots, held)
         if sight is None or not runtime.again(sight):
             runtime.flush(kept(roots, held), sight)
+
+
+@functools.cache
+def _runtime() -> tuple[Any, Any, Any]:
+    """What computes; imported when something is, for it brings the compiler."""
+    from jitgrad.runtime import flush, looping, recall
+
+    return flush, recall, looping
 
 
 def held_by_user() -> set[int]:
@@ -125,18 +131,17 @@ def soft_flush(why: str = "soft flush") -> None:
 
 def _flush_live(state: State, why: str) -> None:
     storages = _live(state)
-    nodes = {id(s.node): s.node for s in storages}
-    if nodes and observers:
+    if storages and observers:
         _tell(why, site(state))
     state.pending.clear()
     state.limit = 1024
     state.recorded = 0
     state.epoch += 1
     try:
-        flush(nodes.values())
+        flush([s.node for s in storages])
     except BaseException as error:  # Ctrl-C too
         recover(state, storages, error)
-        del storages, nodes  # or who keeps the traceback keeps every Tensor that was pending
+        del storages  # or who keeps the traceback keeps every Tensor that was pending
         raise
 
 

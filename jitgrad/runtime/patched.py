@@ -41,7 +41,7 @@ class Patched:
         if i in self._numbers:
             size = node.dtype.itemsize
             number = self._plan.typed[node.dtype.suffix][self._numbers[i] * (8 // size)]
-            data = number.astype(node.dtype.np).item()
+            data = node.dtype.np.type(number).item()
         for k in range(len(attrs)):
             if (i, k) in self._slots:
                 attrs[k] = int(self._plan.words[self._slots[i, k]]) & _WORD

@@ -64,12 +64,17 @@ class Plan:
         self.offsets = {
             "leaf": self.leaf_offsets, "out": self.out_offsets, "temp": self.temp_offsets
         }  # fmt: skip
-        self.typed = {
-            suffix: self.words.view(kind)
-            for suffix, kind in (
-                ("f32", np.float32), ("f64", np.float64), ("i8", np.int8), ("i16", np.int16),
-                ("i32", np.int32), ("i64", np.int64), ("u8", np.uint8), ("b1", np.uint8),
-            )
+        raw = self.words.data.cast("B")
+        self.typed: dict[str, Any] = {
+            # Not arrays: those warn of a number that is infinite in float32.
+            "f32": raw.cast("f"), "f64": raw.cast("d"),
+            **{
+                suffix: self.words.view(kind)
+                for suffix, kind in (
+                    ("i8", np.int8), ("i16", np.int16), ("i32", np.int32), ("i64", np.int64),
+                    ("u8", np.uint8), ("b1", np.uint8),
+                )
+            },
         }  # fmt: skip
 
     def run(self, nodes: list[Node], launch: Any = None) -> tuple[list[Any], Any]:
@@ -97,12 +102,9 @@ class Plan:
         if self.arena_bytes:
             arena = pool.alloc(self.arena_bytes)
             words[self.temp_words] = self.temp_offsets + arena.ptr
-        if self.scalars:
-            with np.errstate(over="ignore"):  # 1e300 is inf in float32
-                for word, i in self.scalars:
-                    node = nodes[i]
-                    dtype = node.dtype
-                    self.typed[dtype.suffix][word * (8 // dtype.itemsize)] = node.data
+        for word, i in self.scalars:
+            dtype = nodes[i].dtype
+            self.typed[dtype.suffix][word * (8 // dtype.itemsize)] = nodes[i].data
         for word, i, k in self.slots:
             words[word] = np.int64(np.uint64(nodes[i].attrs[k] & 0xFFFFFFFFFFFFFFFF))
         failure = self.start() if launch is None else self.by(launch, nodes)

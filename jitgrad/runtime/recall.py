@@ -21,7 +21,7 @@ from jitgrad.compiler import snapshot
 from jitgrad.ir.apply import realise
 from jitgrad.ir.call import PART, Call
 from jitgrad.ir.node import Node, skeleton, walk
-from jitgrad.ir.op import OPS, Op
+from jitgrad.ir.op import OPS
 from jitgrad.runtime import switches, threads, trace
 from jitgrad.runtime.errors import raise_failure
 from jitgrad.runtime.pool import alloc
@@ -40,17 +40,21 @@ _plans: OrderedDict[Any, Recalled] = OrderedDict()
 
 class Sight:
     """A pending graph as it was recorded: nodes and Calls, each once, and a key in which they stand
-    by number. `ops` are those of the nodes at that time, `needed` the Calls of which backward will
-    read values, `inside` the nodes that each Call is expanded to, if it is. `donated` has the ids
-    of writes that may happen in place. `parts` are the schedules that computed it, in order.
+    by number. `moving` has the numbers of slices and writes, `scalars` those of numbers, `needed`
+    the Calls of which backward will read values, `inside` the nodes that each Call is expanded to,
+    if it is. `donated` has the ids of writes that may happen in place. `parts` are the schedules
+    that computed it, in order.
     """
 
-    __slots__ = ("calls", "donated", "inside", "key", "needed", "nodes", "ops", "parts")
+    __slots__ = (
+        "calls", "donated", "inside", "key", "moving", "needed", "nodes", "parts", "scalars",
+    )  # fmt: skip
 
     def __init__(self, nodes: list[Node], calls: list[Call]) -> None:
         self.nodes = nodes
         self.calls = calls
-        self.ops: list[Op] = []
+        self.moving: list[int] = []
+        self.scalars: list[int] = []
         self.needed: list[int] = []
         self.inside: list[list[Node]] = []
         self.donated: set[int] = set()
@@ -66,21 +70,20 @@ def look(roots: list[Node], held: set[int]) -> Sight | None:
     """The graph below `roots`, which are distinct and pending; `held` has ids of nodes that the
     user holds. None where something beside the graph decides what is computed, a debugging switch.
     """
-    if switches.debug() or switches.check() or trace.launch() is not None:
+    now = switches.switched()
+    if now.observed or trace.launch() is not None:
         return None
     nodes = list(roots)
     calls: list[Call] = []
-    number = {id(node): i for i, node in enumerate(nodes)}
+    number = {node: i for i, node in enumerate(nodes)}
     known: dict[int, int] = {}  # Call -> its number
     first = len(nodes)
-    key: list[Any] = [first, switches.jit(), switches.fuse()]
+    key: list[Any] = [first, now.kernels]
     add = key.append
     sight = Sight(nodes, calls)
-    at_first = sight.ops.append
     writes: list[int] = []
-    for node in nodes:  # which grows
+    for i, node in enumerate(nodes):  # which grows
         op = node.op
-        at_first(op)
         if op is _BUFFER:
             add(node.shape)
             add(node.dtype)
@@ -107,30 +110,35 @@ def look(roots: list[Node], held: set[int]) -> Sight | None:
             else:
                 inputs = ()
             add(at)
+        elif op is _SCALAR:
+            sight.scalars.append(i)
+            add(node.dtype)
         elif not inputs:
             add(_source(node))
         elif op is _SLICE:
+            sight.moving.append(i)
             add(node.attrs[1:])
         elif op is _WRITE:
-            writes.append(len(sight.ops) - 1)
+            sight.moving.append(i)
+            writes.append(i)
             add(tuple([(n, a[1:] if n == "slice" else a) for n, a in node.attrs[0]]))
         elif node.attrs:
             add(node.attrs)
-        if len(sight.ops) > first:  # what is asked for is computed anyway
+        if i >= first:  # what is asked for is computed anyway
             if id(node) in held:
                 add("held")
             if node.keepers and _needed(node):
                 add("needed")
         for x in inputs:
-            at = number.get(id(x))
+            at = number.get(x)
             if at is None:
-                at = number[id(x)] = len(nodes)
+                at = number[x] = len(nodes)
                 nodes.append(x)
             add(at)
         if len(nodes) > NODES:
             return None
     if writes:
-        del node, inputs, x  # which would count as others that hold them
+        del number, node, inputs, x  # which would count as others that hold them
         for at in writes:
             if snapshot.exclusive(nodes[at]):
                 sight.donated.add(id(nodes[at]))
@@ -139,29 +147,24 @@ def look(roots: list[Node], held: set[int]) -> Sight | None:
     return sight
 
 
-def _parts(call: Call, nodes: list[Node], number: dict[int, int], held: set[int], add: Any) -> None:
+def _parts(
+    call: Call, nodes: list[Node], number: dict[Node, int], held: set[int], add: Any
+) -> None:
     """Add those results of a Call that are there already, or that will be kept."""
     for place, weak in call.parts.items():
         node = weak()
         if node is None:
             continue
         if node.op is _BUFFER or id(node) in held or (node.keepers and _needed(node)):
-            at = number.get(id(node))
+            at = number.get(node)
             if at is None:
-                at = number[id(node)] = len(nodes)
+                at = number[node] = len(nodes)
                 nodes.append(node)
             add((place, at))
 
 
-def _was(sight: Sight, at: Any, op: Op) -> bool:
-    """Whether a node of the graph, by its place, was a plain one of `op`."""
-    return type(at) is int and sight.ops[at] is op
-
-
 def _source(node: Node) -> Any:
     """What a node without operands is, but for what may differ at every run."""
-    if node.op is _SCALAR:
-        return node.dtype
     if node.op in _DRAWS:
         return node.attrs[:2]
     if node.op.name == "const":
@@ -260,8 +263,8 @@ class Part:
     """A bound plan, and where in a graph that looks alike its memory and numbers are."""
 
     __slots__ = (
-        "at", "donors", "draws", "live", "moving", "nodes", "offsets", "outputs", "places", "plan",
-        "program", "read", "scalars", "sites",
+        "at", "draws", "given", "live", "moving", "nodes", "numbers", "offsets", "outputs",
+        "places", "plan", "program", "read", "rooms", "same", "sites", "told",
     )  # fmt: skip
 
     def __init__(self, sight: Sight, snap: Any, program: Any, plan: Any) -> None:
@@ -279,10 +282,18 @@ class Part:
         self.plan = plan
         self.nodes = len(snap.nodes)
         self.outputs = [found(i) for i in snap.outputs]
-        self.donors = [None if i is None else found(i) for i in plan.donors]
+        donors = [None if i is None else found(i) for i in plan.donors]
+        used = [found(i) for _, i, _ in plan.leaves] + [at for at in donors if at is not None]
+        # Memory of nodes, then what earlier parts gave.
+        earlier = {at for part in sight.parts for at in part.outputs}
+        self.read = [at for at in dict.fromkeys(used) if at not in earlier]
+        self.given = [at for at in dict.fromkeys(used) if at in earlier]
+        leaf = {at: k for k, at in enumerate([*self.read, *self.given])}
+        self.rooms = [
+            (n, None if at is None else leaf[at])
+            for n, at in zip(plan.output_bytes, donors, strict=True)
+        ]
         # Words to patch: the address of a leaf, of a result or of the arena, and an offset.
-        self.read = list(dict.fromkeys([found(i) for _, i, _ in plan.leaves]))
-        leaf = {at: k for k, at in enumerate(self.read)}
         leaves = [(word, leaf[found(i)], offset) for word, i, offset in plan.leaves]
         outs = [(word, len(leaf) + i, offset) for word, i, offset in plan.outs]
         arena = len(leaf) + len(self.outputs)
@@ -292,29 +303,37 @@ class Part:
         first = {"leaf": 0, "out": len(leaves), "temp": len(leaves) + len(outs)}
         self.moving = [(first[where] + row, *rest) for where, row, *rest in plan.sliced]
         self.sites = skeleton(snap.nodes) if self.moving else []
+        moving, scalars = set(sight.moving), set(sight.scalars)
         self.live = [
             (i, number[id(node)])
             for i, node in enumerate(snap.nodes if self.moving else ())
-            if node.op in _MOVING and _was(sight, number.get(id(node)), node.op)
+            if node.op in _MOVING and number.get(id(node)) in moving
         ]
-        self.scalars = [
-            _Scalar(sight, plan, word, snap.nodes[i], number, inside) for word, i in plan.scalars
-        ]
+        # Words that are numbers: of nodes, of Calls, and those that are the same each time.
+        self.numbers: list[tuple[Any, int, int]] = []
+        self.told: list[tuple[Any, int, int, int]] = []
+        self.same: list[tuple[Any, int, Any]] = []
+        for word, i in plan.scalars:
+            node = snap.nodes[i]
+            where = plan.typed[node.dtype.suffix], word * (8 // node.dtype.itemsize)
+            at = number.get(id(node))
+            call, place = inside.get(id(node), (None, 0))  # maybe one that the graph names, too
+            if at in scalars:
+                self.numbers.append((*where, at))
+            elif call is not None and place in sight.calls[call].numbers:
+                self.told.append((*where, call, place))
+            else:
+                self.same.append((*where, node.data))
         self.draws = [(word, found(i), k) for word, i, k in plan.slots]
 
     def run(self, sight: Sight, made: dict[Any, Any]) -> tuple[list[Any], Any]:
         """Memory of the results, and the failure if a kernel reported one; `made` has what earlier
         parts gave, by place. Call it with `execution_lock` held."""
-        plan, nodes = self.plan, sight.nodes
-
-        def memory(at: Any) -> Any:
-            return made[at] if at in made else nodes[at].data
-
-        outs = [
-            alloc(n) if at is None else memory(at)
-            for n, at in zip(plan.output_bytes, self.donors, strict=True)
-        ]
-        places = [memory(at).ptr for at in self.read]
+        plan, nodes, calls = self.plan, sight.nodes, sight.calls
+        memory = [nodes[i].data for i in self.read]
+        memory += [made[at] for at in self.given]
+        outs = [alloc(n) if k is None else memory[k] for n, k in self.rooms]
+        places = [b.ptr for b in memory]
         places += [b.ptr for b in outs]
         if plan.arena_bytes:
             arena = alloc(plan.arena_bytes)
@@ -322,10 +341,12 @@ class Part:
         if self.moving:
             self._move(nodes)
         plan.words[self.at] = np.array(places, np.int64)[self.places] + self.offsets
-        if self.scalars:
-            with np.errstate(over="ignore"):  # 1e300 is inf in float32
-                for scalar in self.scalars:
-                    scalar.put(sight)
+        for words, word, i in self.numbers:
+            words[word] = nodes[i].data
+        for words, word, i, place in self.told:
+            words[word] = calls[i].numbers[place]
+        for words, word, value in self.same:
+            words[word] = value
         for word, i, k in self.draws:
             plan.words[word] = np.int64(np.uint64(nodes[i].attrs[k] & _WORD))
         return outs, plan.program.run()
@@ -339,31 +360,3 @@ class Part:
         for row, access, itemsize, start in self.moving:
             self.offsets[row] = start + plan.view(access)[2] * itemsize
         plan.nodes = []
-
-
-class _Scalar:
-    """A word that is a number: of a node, of a Call, or one that is the same each time."""
-
-    __slots__ = ("at", "number", "typed", "value", "word")
-
-    def __init__(
-        self, sight: Sight, plan: Any, word: int, node: Node, number: Any, inside: Any
-    ) -> None:
-        self.typed = plan.typed[node.dtype.suffix]
-        self.word = word * (8 // node.dtype.itemsize)
-        at = number.get(id(node))
-        self.at = at if _was(sight, at, _SCALAR) else None
-        at = inside.get(id(node))  # be it a part of a Call that the graph names, too
-        self.number = at if at is not None and at[1] in sight.calls[at[0]].numbers else None
-        self.value = node.data
-
-    def put(self, sight: Sight) -> None:
-        """Write the number of this time."""
-        if self.at is not None:
-            value = sight.nodes[self.at].data
-        elif self.number is not None:
-            call, at = self.number
-            value = sight.calls[call].numbers[at]
-        else:
-            value = self.value
-        self.typed[self.word] = value
