@@ -118,13 +118,9 @@ class Recorded:
         edges: list[Any] = []
         depth = 1
         for t in tensors:
-            storage = t._storage
-            if t._view is None and storage.node is not None and state.capture is None:
-                node, history = storage.node, t._track.edge
-            else:
-                node, history = t._pair(state)
-            if node.inputs and storage.depth >= depth:
-                depth = storage.depth + 1
+            node, history = t._pair(state)
+            if node.inputs and t._storage.depth >= depth:
+                depth = t._storage.depth + 1
             nodes.append(node)
             edges.append(history)
         call = Call(self.body, tuple(nodes), site)

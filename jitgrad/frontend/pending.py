@@ -163,7 +163,7 @@ def grow(state: State, place: Place, depth: int) -> None:
         place.depth = depth
         return
     place.count += 1
-    if place.count >= LINKS:
+    if depth - place.depth >= LINKS - 1:
         cut(state, place, depth)
 
 

@@ -54,12 +54,13 @@ class Base:
 
     def _pair(self, state: State) -> tuple[Node, Any]:
         """The value and the history as they stand now."""
-        view = self._view
+        view, storage = self._view, self._storage
         if state.capture is not None:
-            state.capture.read(self._storage)
-        if view is None:
-            return self._storage.read((), None), self._track.edge
-        return self._storage.read(view.chain, site(state)), self._edge()
+            state.capture.read(storage)
+        if view is not None:
+            return storage.read(view.chain, site(state)), self._edge()
+        node = storage.node
+        return storage.read((), None) if node is None else node, self._track.edge
 
     def _edge(self) -> Any:
         """The Edge that made this value; derived anew when the storage was written since."""
@@ -172,7 +173,7 @@ def _recorded(state: State, here: Place | None, storage: Storage, depth: int) ->
             here.depth = depth
         else:
             here.count += 1
-            if here.count >= pending.LINKS:
+            if depth - here.depth >= pending.LINKS - 1:
                 pending.cut(state, here, depth)
 
 

@@ -149,14 +149,18 @@ class Edge:
 
     def backward(self, g: Any, create: bool) -> Any:
         """The gradients of the operands; Nodes from a Node, Tensors from a Tensor."""
-        args = [self._operand(i, item, create) for i, item in enumerate(self.saved)]
+        if create:
+            args = [self._operand(i, item) for i, item in enumerate(self.saved)]
+        else:
+            args = [Fact(*item) if type(item) is tuple else item for item in self.saved]
         return self.rule.fn(g, *args, *self.attrs)  # type: ignore[union-attr]  # as in `save`
 
-    def _operand(self, position: int, item: Any, create: bool) -> Any:
+    def _operand(self, position: int, item: Any) -> Any:
+        """What was saved, as a Tensor."""
         if type(item) is tuple:
             return Fact(*item)
-        if item is None or not create:
-            return item
+        if item is None:
+            return None
         edge = self if position == 0 else self.inputs[position - 1]
         if edge is not None and (edge.shape != item.shape or edge.dtype is not item.dtype):
             edge = passing(edge, item.shape, item.dtype)  # the operand was cast or broadcast
@@ -272,13 +276,15 @@ def fit(g: Any, shape: Shape, dtype: DType) -> Any:
 
 def deposit(grads: dict[Any, Any], edge: Any, g: Any) -> bool:
     """Add `g` to the gradient of what `edge` made; whether it is the first."""
-    if edge.shape is not None:  # None: the call of a Function, which keeps its own gradients
-        g = fit(g, edge.shape, edge.dtype)
+    shape = edge.shape
+    # None: the call of a Function, which keeps its own gradients
+    if shape is not None and (g.shape != shape or g.dtype is not edge.dtype):
+        g = fit(g, shape, edge.dtype)
     before = grads.get(edge)
     if before is None:
         grads[edge] = g
         return True
-    if edge.shape is not None:
+    if shape is not None:
         grads[edge] = before + g
     return False
 

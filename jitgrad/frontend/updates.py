@@ -26,17 +26,17 @@ Update = Callable[[list[Any], tuple[Any, ...]], None]
 
 class _Recorded:
     """Updates under one signature: `writes` has (number of the tensor, position of its new value),
-    `slots` the numbers inside by position, which `event` gives values to."""
+    `slots` the numbers inside by position."""
 
-    __slots__ = ("body", "event", "slots", "writes")
+    __slots__ = ("body", "slots", "writes")
 
     def __init__(self, name: str, fn: Update, tensors: list[Any], numbers: tuple[Any, ...]) -> None:
-        self.event = Event(lambda: numbers)
+        event = Event(lambda: numbers)
         holes = [hole(t._shape, t._dtype) for t in tensors]
         stand_ins = [wrap(node) for node in holes]
         with tracing(local.state, rule=False):
-            fn(stand_ins, numbered(self.event))
-        self.event.values = ()
+            fn(stand_ins, numbered(event))
+        event.values = ()
         written = [(i, t._storage.node) for i, t in enumerate(stand_ins) if t._storage.version]
         order = [node for node in walk([node for _, node in written]) if node.op is not HOLE]
         at = {id(node): k for k, node in enumerate([*holes, *order])}
@@ -97,9 +97,7 @@ class Updates:
                 depth = t._storage.depth + 1
             nodes.append(node)
         call = Call(recorded.body, tuple(nodes), here.site)
-        recorded.event.values = numbers
-        call.numbers = {at: number.get() for at, number in recorded.slots}
-        recorded.event.values = ()
+        call.numbers = {at: number.get(numbers) for at, number in recorded.slots}
         storages = []
         parts = [call.part(at) for _, at in recorded.writes]
         for (i, _), part in zip(recorded.writes, parts, strict=True):

@@ -229,11 +229,16 @@ def _expanded(node: Node, shape: Shape, site: Site) -> Node:
     return Node(OPS["expand"], (node,), (shape,), shape, node.dtype, node.device, site)
 
 
+_EXACT = 1 << 24  # integers up to here are floats of every dtype
+
+
 def _converted(value: Any, dtype: DType) -> Any:
     """A Python number as an element of `dtype`; integers wrap as a cast does."""
     if dtype is dt.float64:
         return float(value)
     if dtype.kind == "f":
+        if type(value) is int and -_EXACT <= value <= _EXACT:
+            return float(value)
         return dtype.np.type(value).item()
     return np.asarray(value).astype(dtype.np).item()
 
