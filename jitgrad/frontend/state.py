@@ -15,7 +15,6 @@ from jitgrad.ir import site as ir_site
 from jitgrad.ir.site import Site
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_MASK = (1 << 56) - 1
 
 
 class Place:
@@ -99,20 +98,20 @@ def place(state: State) -> Place:
         return base.parts[step]
     codes = state.codes
     frame: Any = sys._getframe(2)
-    path = 0
+    path = []
     while frame is not None:
         code = frame.f_code
         entry = codes.get(id(code))
         if entry is None:
             entry = _classify(codes, code)
         places = entry[1]
+        path.append(frame.f_lasti)
         if places is not None:
-            key = (frame.f_lasti, path)
+            key = tuple(path)
             found = places.get(key)
             if found is None:
                 found = places[key] = Place((code.co_filename, frame.f_lineno, ""))
             return found
-        path = (path * 31 + frame.f_lasti + 1) & _MASK
         frame = frame.f_back
     return _NOWHERE
 

@@ -9,6 +9,7 @@ import bisect
 import collections
 import contextlib
 import ctypes
+import functools
 import threading
 import weakref
 
@@ -85,6 +86,7 @@ class Buffer:
         return f"Buffer({self.nbytes} bytes at {self.ptr:#x})"
 
 
+@functools.lru_cache(4096)
 def size_class(nbytes):
     """The block size that `nbytes` are taken from: eight sizes to each doubling."""
     if nbytes <= 8 * ALIGN:
