@@ -1,7 +1,9 @@
 """Kernels that reduce leading axes: blocks of columns in parallel, rows in chunks.
 
 Where a kernel over rows has the operand at hand, it reduces the chunks (see `compiler.rows`) and a
-small kernel here combines them: the same tree, so the same bits. Entry: `columns`, `combines`.
+small kernel here combines them: the same tree, so the same bits. The rows of a chunk take turns at
+its lanes (see `kernels.columns`). Entry: `columns`, `combines`; `lanes`, `lane_rows` and `fold` are
+for the kernels that begin reductions.
 Imports: kernels, compiler.
 """
 
@@ -13,7 +15,7 @@ import numpy as np
 
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.loops import decompose, indent
-from jitgrad.compiler.source import TAB, Writer
+from jitgrad.compiler.source import PAD, TAB, Writer
 from jitgrad.compiler.values import Dims, Value, reduced
 from jitgrad.kernels.columns import BLOCK, LEVELS, ROWS
 
@@ -25,26 +27,35 @@ def columns(w: Writer) -> tuple[list[str], Spec, Spec]:
     *outer, inner = nest.cols
     column = nest.variables[inner]
     w.loop = []
-    clear: list[str] = []
-    stacks: list[tuple[Value, str]] = []
-    for v in [v for v in group.values if v.kind == "reduce"]:
-        acc = stack(w, v)
-        stacks.append((v, acc))
-        clear.append(f"{acc}[k] = {start(w, v)}")
-        place = f"{acc}[{column} - first]"
+    stacks = [(v, stack(w, v)) for v in group.values if v.kind == "reduce"]
+    count = lanes(w, stacks[0][0])
+    side = "first" if nest.adjacent else "side"
+    for v, acc in stacks:
+        place = f"{acc}[{column} - {side}]"
         w.loop.append(f"{place} = {merge(w, v, place, operand(w, v))}")
     for v in w.stored:
         if v.kind != "reduce":
             w.store(v, group.place[v])
+    line = [*decompose(w, "line"), *w.row]
+    if nest.adjacent:  # a row begins where the last one ends: all lanes are one run
+        turn = [f"for {column} in range(first, first + min({count}, end - line) * width):"]
+        step = count
+    else:
+        turn = [f"side = first - (line & {count} - 1) * width"]
+        turn += [f"for {column} in range(first, first + width):"]
+        step = "1"
     chunk = [
-        "for k in range(width):",
-        *indent(clear),
-        f"for line in range(begin, min(begin + {ROWS}, {n_rows})):",
-        *indent([*decompose(w, "line"), *w.row, f"for {column} in range(first, first + width):"]),
-        *indent(w.loop, 2),
+        f"end = min(begin + {ROWS}, {n_rows})",
+        f"held = {count} * width",
+        "for k in range(held):",
+        *indent([f"{acc}[k] = {start(w, v)}" for v, acc in stacks]),
+        "line = begin",
+        "while line < end:",
+        *indent([*line, *turn, *indent(w.loop), f"line = line + {step}"]),
+        *fold(w, stacks, "width"),
     ]
     cols = nest.classes([inner])
-    body = column_body(w, f"for begin in range(0, {n_rows}, {ROWS}):", chunk, stacks, cols, outer)
+    body = column_body(w, n_rows, ROWS, chunk, stacks, cols, outer)
     units = ("blocks", cols, nest.classes(outer))
     return body, units, ("rows", nest.classes(nest.rows), BLOCK)
 
@@ -58,10 +69,30 @@ def combines(w: Writer) -> tuple[list[str], Spec, Spec]:
     chunks = w.param(spec, "chunks", "i64", spec)
     n_cols = w.size(w.group.domain)
     acc = stack(w, v)
-    chunk = ["for k in range(width):", TAB + f"{acc}[k] = {part}[line * {n_cols} + first + k]"]
+    chunk = ["for k in range(width):", TAB + f"{acc}[k] = {part}[begin * {n_cols} + first + k]"]
     cols = w.group.domain
-    body = column_body(w, f"for line in range({chunks}):", chunk, [(v, acc)], cols)
+    body = column_body(w, chunks, 1, chunk, [(v, acc)], cols)
     return body, ("blocks", cols, ()), ("chunk rows", reduced(access.value), BLOCK)
+
+
+def lanes(w: Writer, v: Value) -> str:
+    """How many lanes a chunk of rows has."""
+    spec = ("lanes", reduced(v), v.behind)
+    return w.param(spec, "lanes", "i64", spec)
+
+
+def lane_rows(w: Writer, v: Value) -> str:
+    """Scratch for the lanes of a chunk of whole rows."""
+    suffix = v.dtype.suffix
+    length = f"({lanes(w, v)} * {w.size(v.behind)} * {v.dtype.itemsize} + 63) // 64 * 64 + {PAD}"
+    return w.room(f"{v.op}_acc", suffix, length, ("lane numbers", reduced(v), v.behind))
+
+
+def fold(w: Writer, stacks: list[tuple[Value, str]], width: str) -> list[str]:
+    """Lines that fold the lanes of a chunk, which hold `held` numbers, into one of `width`."""
+    folded = [f"{acc}[k] = {merge(w, v, f'{acc}[held + k]', f'{acc}[k]')}" for v, acc in stacks]
+    loop = ["held = held >> 1", "for k in range(held):", *indent(folded)]
+    return [f"while held > {width}:", *indent(loop)]
 
 
 def stack(w: Writer, v: Value) -> str:
@@ -78,10 +109,11 @@ def operand(w: Writer, v: Value) -> str:
 
 
 def column_body(
-    w: Writer, chunks: str, chunk: list[str], stacks: list[tuple[Value, str]], cols: Dims,
-    outer: Sequence[tuple[int, ...]] = (),
+    w: Writer, lines: str, step: int, chunk: list[str], stacks: list[tuple[Value, str]],
+    cols: Dims, outer: Sequence[tuple[int, ...]] = (),
 ) -> list[str]:  # fmt: skip
-    """Loops over blocks of columns: `chunk` puts the row of a chunk at the bottom of each stack.
+    """Loops over blocks of columns: `chunk` puts the row of a chunk, of `step` lines, at the bottom
+    of each stack, and there the result is, where that is all.
     Blocks are of `cols`, one `batch` of them for each place of the `outer` axes that are kept."""
     n_cols = w.size(cols)
     block, base = "u", ""
@@ -126,14 +158,12 @@ def column_body(
         f"first = {block} * {BLOCK}",
         f"width = min({BLOCK}, {n_cols} - first)",
         "count = 0",
-        chunks,
-        *indent([*chunk, *push]),
-        "level = 1",
-        "bits = count",
-        "if count == 0:",
+        f"for begin in range(0, {lines}, {step}):",
+        *indent([*chunk, f"if {lines} > {step}:", *indent(push)]),
+        f"if {lines} == 0:",
         *indent(["for k in range(width):", *indent(clear)]),
-        "else:",
-        *indent(finish_stack),
+        f"if {lines} > {step}:",
+        *indent(["level = 1", "bits = count", *finish_stack]),
         "for k in range(width):",
         *indent(close),
     ]

@@ -17,6 +17,7 @@ from jitgrad.compiler.groups import (
     element_reads,
     home,
     late,
+    same_lanes,
     same_time,
     trivial,
 )
@@ -148,8 +149,11 @@ class Fusion:
 
     def halve(self, v: Value, needs: list[Group]) -> bool:
         """Whether a kernel over rows, which computes or reads the operand of `v`, now begins it."""
+        if v.behind != v.space:
+            return False
         number = len(self.graph.values) + self.made
         part = Value(number, "part", v.op, v.dtype, v.dims, v.inputs, v.attrs, v.source)
+        part.behind = v.behind
         kind, domain, split, pos = home(part)
         for group in self.candidates(v):
             if self.leaves(v.inputs[0].value, group, v):
@@ -228,7 +232,7 @@ class Fusion:
     ) -> bool:
         if len(group.values) >= MAX_VALUES or len(group.reads) >= MAX_MEMORY:
             return False
-        if not same_time([v], group.values):
+        if not same_time([v], group.values) or not same_lanes(v, group.values):
             return False
         if not group.domain and self.delays(group, needs, {v}):
             return False

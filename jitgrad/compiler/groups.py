@@ -107,6 +107,11 @@ def same_time(a: list[Value], b: list[Value]) -> bool:
     return len({v.mode == "early" for v in both}) < 2
 
 
+def same_lanes(v: Value, others: list[Value]) -> bool:
+    """Whether reductions of leading axes may share their loops: what is kept behind is the same."""
+    return all(x.behind == v.behind for x in others if x.kind == v.kind == "reduce")
+
+
 def element_reads(v: Value, pos: Positions, domain: Dims) -> list[tuple[Access, Positions]]:
     """Operands read element by element, with the domain positions of their axes."""
     if v.kind in ("reduce", "partial", "part"):

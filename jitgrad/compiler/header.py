@@ -23,6 +23,7 @@ _WHAT = {
     "chunks": "chunks of a reduction",
     "row chunks": "chunks of 64 rows",
     "blocks": "blocks of 128 columns",
+    "lanes": "lanes that rows of a chunk take turns at",
     "tiles": "the tiled product's address, 0 to call OpenBLAS",
     "row_parts": "parts the rows are cut into: one call each",
     "column_parts": "parts the columns are cut into",

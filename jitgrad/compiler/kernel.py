@@ -16,6 +16,7 @@ from jitgrad.compiler.values import Access, Value
 #   ("size", (class, ...))        product of sizes
 #   ("chunks", (class, ...))      number of reduction chunks of that many elements
 #   ("row chunks", (class, ...))  number of chunks of that many rows in a reduction of leading axes
+#   ("lanes", (class, ...), (class, ...))  lanes of such a chunk, by rows and columns behind them
 #   ("stride", Access, axis)      stride of the viewed value, in elements
 #   ("scalar", snapshot node)     the user's number
 #   ("slot", snapshot node, i)    an attribute

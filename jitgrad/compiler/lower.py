@@ -155,15 +155,16 @@ class Lowering:
         *,
         merge: bool = True,
         mode: str = "",
+        behind: Dims = (),
     ) -> Value:
         """A new value, or the equal one that exists."""
-        key = (
-            (kind, op, dtype, dims, tuple(a.key() for a in inputs), attrs, mode) if merge else None
-        )
+        reads = tuple(a.key() for a in inputs)
+        key = (kind, op, dtype, dims, reads, attrs, mode, behind) if merge else None
         if key is not None and key in self.known:
             self.graph.fired.append("common subexpression")
             return self.known[key]
         out = Value(len(self.graph.values), kind, op, dtype, dims, inputs, attrs, source, mode)
+        out.behind = behind
         self.graph.values.append(out)
         if key is not None:
             self.known[key] = out
@@ -296,9 +297,11 @@ class Lowering:
             return whole, ()
         if kept and max(axes) < min(kept) and not arg:
             read = self.access((value, moves), dims, i)
+            behind = tuple(dims[a] for a in kept)
             return self.value(
-                "reduce", name, node.dtype, self.dims[i], [read], tuple(axes), i, mode="column"
-            ), ()
+                "reduce", name, node.dtype, self.dims[i], [read], tuple(axes), i, mode="column",
+                behind=behind,
+            ), ()  # fmt: skip
         order = tuple([a for a in range(rank) if a not in axes] + axes)
         if order == tuple(range(rank)) or not kept or min(axes) > max(kept):
             read = self.access((value, moves), dims, i)
@@ -312,9 +315,11 @@ class Lowering:
         if max(axes) < max(kept) and not arg:  # what is kept last lies together
             order = (*axes, *[a for a in range(rank) if a not in axes])
             read, at = self.turned(i, source, order), tuple(range(len(axes)))
+            behind = tuple(dims[a] for a in kept if a > max(axes))
             return self.value(
-                "reduce", name, node.dtype, self.dims[i], [read], at, i, mode="column"
-            ), ()
+                "reduce", name, node.dtype, self.dims[i], [read], at, i, mode="column",
+                behind=behind,
+            ), ()  # fmt: skip
         read = self.turned(i, source, order)
         out_dims = tuple(self.dims[i][a] for a in order)
         at = tuple(range(rank - len(axes), rank))
@@ -337,7 +342,7 @@ class Lowering:
         rows = self.value("reduce", name, node.dtype, dims, [read], tuple(inner), i, mode="row")
         return self.value(
             "reduce", name, node.dtype, self.dims[i], [Access(rows, (), dims)], tuple(outer), i,
-            mode="column",
+            mode="column", behind=tuple(c for c in rows.dims[max(outer) + 1 :] if c != ONE),
         )  # fmt: skip
 
     def nothing_to_reduce(self, i: int, node: Node) -> Value:

@@ -14,6 +14,7 @@ from jitgrad.compiler.layout import contiguous_tags
 from jitgrad.compiler.values import ONE, Access, Value
 
 Positions = tuple[int, ...]
+Reference = dict[int, tuple[str, int]]  # domain position: (tag, next position of the access)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,16 @@ class Nest:
         self.stored = stored
         self.barriers: set[int] = set()
         self.picking = False  # the column is a row's number: see Writer.picked
-        refs = self._references()
+        refs, results = self._references()
         n = len(group.domain)
         fixed = group.split
         if group.kind == "matmul":
             assert group.product is not None
             fixed = n - (group.product.dims[-1] != ONE)
+        behind = n - len(next((v.behind for v in group.values if v.kind == "reduce"), ()))
         merged: list[list[int]] = []
         for p in range(n):
-            if merged and p != fixed and self._merges(p - 1, refs):
+            if merged and p not in (fixed, behind) and self._merges(p - 1, refs + results):
                 merged[-1].append(p)
             else:
                 merged.append([p])
@@ -74,18 +76,20 @@ class Nest:
             self.variables[a] = "j" if len(self.cols) == 1 else f"j{k}"
         self.one_row = group.kind == "matmul" or (group.kind == "row" and not self.rows)
         self.axis_of = {p: a for a in self.axes for p in a}
+        self.adjacent = group.kind == "column" and self._adjacent(behind, refs)
         self.cuts: set[Value] = set()  # column values that later loops find in scratch
         self.stage = self.stages()
 
     # -- merging --------------------------------------------------------------------------------
 
-    def _references(self) -> list[dict[int, tuple[str, int]]]:
-        """Every memory access as {domain position: (tag, next position of the access)}."""
-        refs: list[dict[int, tuple[str, int]]] = []
+    def _references(self) -> tuple[list[Reference], list[Reference]]:
+        """Every memory access; apart, those that write results of reductions behind the loops."""
+        refs: list[Reference] = []
+        results: list[Reference] = []
 
-        def note(at: Positions, tags: list[str]) -> None:
+        def note(at: Positions, tags: list[str], into: list[Reference] = refs) -> None:
             follow = [*at[1:], -1][: len(at)]
-            refs.append({p: (t, q) for p, t, q in zip(at, tags, follow, strict=True)})
+            into.append({p: (t, q) for p, t, q in zip(at, tags, follow, strict=True)})
 
         def visit(a: Access, at: Positions) -> None:
             v = a.value
@@ -100,8 +104,7 @@ class Nest:
                     for b, deeper in element_reads(v, where, self.group.domain):
                         visit(b, deeper)
                 return
-            tags = a.tags()
-            note(at, [tags[i] for i, c in enumerate(a.dims) if c != ONE])
+            note(*self._in_memory(a, at))
 
         for v in self.group.values:
             at = self.group.place[v]
@@ -114,16 +117,29 @@ class Nest:
                     tags = v.store.tags()
                 else:
                     tags = contiguous_tags(v.dims, ONE)
-                note(at, [tags[i] for i, c in enumerate(v.dims) if c != ONE])
+                real = [tags[i] for i, c in enumerate(v.dims) if c != ONE]
+                note(at, real, results if v.kind == "reduce" else refs)
             if v.kind == "random":
                 tags = contiguous_tags(v.dims, ONE)
                 note(self.group.place[v], [t for t in tags if t != "1"])
             if v.kind == "matmul":
                 tags = contiguous_tags(v.dims, ONE)
                 note(self.group.place[v], [t for t in tags if t != "1"])
-        return refs
+        return refs, results
 
-    def _merges(self, p: int, refs: list[dict[int, tuple[str, int]]]) -> bool:
+    def _in_memory(self, a: Access, at: Positions) -> tuple[Positions, list[str]]:
+        """Positions and tags of an access's axes, in their order before a last step that moved
+        them: only there can be seen which axis follows which."""
+        order: tuple[int, ...] = tuple(range(len(a.dims)))
+        tags = a.tags()
+        if a.moves and a.moves[-1][0] == "permute":
+            order = a.moves[-1][1]
+            tags = Access(a.value, a.moves[:-1], a.dims).tags()
+        real = [axis for axis, c in zip(order, a.dims, strict=True) if c != ONE]
+        place = dict(zip(real, at, strict=True))
+        return tuple(place[axis] for axis in sorted(real)), [tags[axis] for axis in sorted(real)]
+
+    def _merges(self, p: int, refs: list[Reference]) -> bool:
         """Whether positions p and p + 1 are one axis for every access."""
         if p in self.barriers or p + 1 in self.barriers:
             return False
@@ -135,6 +151,20 @@ class Nest:
             if tag == "c" and follow == p + 1:
                 continue
             return False
+        return True
+
+    def _adjacent(self, behind: int, refs: list[Reference]) -> bool:
+        """Whether, for every access, the positions from `behind` on are one axis, and each row of
+        them begins where the one before ends."""
+        row = self.split - 1
+        if len(self.rows) > 1 or self.cols[-1][0] != behind or self.barriers & {row, behind}:
+            return False
+        for ref in refs:
+            tag, follow = ref.get(row, ("0", -1))
+            if tag == "0" and ref.get(behind, ("0", -1))[0] == "0":
+                continue
+            if tag != "c" or follow != behind:
+                return False
         return True
 
     # -- values ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jitgrad.compiler.columns import lanes
 from jitgrad.compiler.groups import Group
 from jitgrad.compiler.loops import indent
 from jitgrad.compiler.source import Writer
@@ -91,6 +92,7 @@ def sums(w: Writer, total: Value, depth: str, left: str, leading: str) -> list[s
     return [
         "if across == 0:",
         *indent([
-            f"{call}({at}({left}, first), {leading}, {depth}, high, {at}({out}, first), {stack})"
+            f"{call}({at}({left}, first), {leading}, {depth}, high, {lanes(w, total)}, "
+            f"{at}({out}, first), {stack})"
         ]),
     ]  # fmt: skip

@@ -48,11 +48,15 @@ def by_chunks(w: Writer, n_rows: str, n_cols: str, line: list[str]) -> list[str]
         out = w.param(("own", v.id), f"{v.op}_part", v.dtype.suffix + "*", ("own", v))
         clear.append(f"{acc}[k] = {columns.start(w, v)}")
         close.append(f"{out}[u * {n_cols} + k] = {acc}[k]")
+    parts = list(w.parts.items())
+    count = columns.lanes(w, parts[0][0])
     unit = [
-        f"for k in range({n_cols}):",
+        f"held = {count} * {n_cols}",
+        "for k in range(held):",
         *indent(clear),
         f"for r in range(u * {ROWS}, min(u * {ROWS} + {ROWS}, {n_rows})):",
-        *indent(line),
+        *indent([f"lane = (r & {count} - 1) * {n_cols}", *line]),
+        *columns.fold(w, parts, n_cols),
         f"for k in range({n_cols}):",
         *indent(close),
     ]
@@ -135,9 +139,10 @@ def stages(w: Writer, reduce: Reduce, loop: Loop) -> None:
                 w.store(v, group.place[v])
         for v in group.values:
             if v.kind == "part" and nest.stage[v] == s:
-                acc = w.parts[v] = w.scratch_row(f"{v.op}_acc", v.dtype.suffix)
-                text = columns.merge(w, v, w.kept_element(acc), columns.operand(w, v))
-                w.keep(acc, text)
+                acc = w.parts[v] = columns.lane_rows(w, v)
+                place = f"{acc}[lane + {w.column()}]"
+                text = columns.merge(w, v, place, columns.operand(w, v))
+                w.put(f"{place} = {text}", "col")
         if w.loop:
             w.row += loop(w, w.loop)
         w.row += finals

@@ -71,6 +71,7 @@ class Value:
     store: Access | None = None  # a write: where the elements go, instead of an own buffer
     tags: Tags | None = None  # of a leaf
     after: list[Value] = field(default_factory=list)  # must run before, though not read
+    behind: Dims = ()  # of a reduction in mode "column": what is kept behind the last reduced axis
 
     def __repr__(self) -> str:
         return f"%{self.id}={self.op}"

@@ -18,7 +18,7 @@ from jitgrad.compiler.schedule import Schedule
 from jitgrad.compiler.source import CHUNK, PAD
 from jitgrad.compiler.values import ONE, Access, Value, memory_of, reduced
 from jitgrad.ir.node import Node
-from jitgrad.kernels.columns import BLOCK, ROWS
+from jitgrad.kernels.columns import BLOCK, ROWS, lane_count
 from jitgrad.kernels.gemm import COLUMN_STEP, ROW_STEP
 from jitgrad.runtime import blas, tiles
 from jitgrad.runtime.plan import Plan
@@ -105,6 +105,11 @@ class Bound(Plan):
         if kind == "blocks":
             inner, outer = (math.prod([self.sizes[c] for c in classes]) for classes in spec[1:])
             return outer * -(-inner // BLOCK)
+        if kind == "lanes":
+            rows, columns = (math.prod([self.sizes[c] for c in classes]) for classes in spec[1:])
+            return lane_count(rows, columns)
+        if kind == "lane numbers":
+            return self.number(("lanes", *spec[1:])) * math.prod([self.sizes[c] for c in spec[2]])
         if kind == "chunk rows":
             return self.number(("row chunks", spec[1])) * int(spec[2])
         if kind == "rows":
