@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+from sys import getrefcount
 from typing import Any
 
 from jitgrad.frontend.argtree import ATOMS
@@ -17,9 +18,10 @@ from jitgrad.frontend.hostscalar import HostFloat
 from jitgrad.frontend.pending import flush, kept
 from jitgrad.frontend.record import Base
 from jitgrad.frontend.storage import Storage
-from jitgrad.frontend.tape import Edge, Leaf
+from jitgrad.frontend.tape import Box, Edge, Leaf
 from jitgrad.ir.loop import LOOP
 from jitgrad.ir.node import Node, walk
+from jitgrad.ir.references import ASKING
 
 
 class Shared(Unfit):
@@ -384,14 +386,13 @@ class Recording:
     def _escapes(self) -> None:
         """Refuse tensors that something else than the results holds on to."""
         capture = self.capture
-        for key in capture.own_boxes - self._box_source.keys():
-            capture.boxes.pop(key, None)  # the gradient of a leaf made inside dies with it
+        own = [capture.boxes.pop(key)[0] for key in capture.own_boxes - self._box_source.keys()]
         capture.own.clear()
         capture.of_node.clear()
-        held = self._held()
+        held = self._held(own)
         if held and self.patient:  # the user's cycles may hold it
             gc.collect()
-            held = self._held()
+            held = self._held(own)
         if held:
             file, line, _ = held[0].node.site  # type: ignore[union-attr]  # held for its node
             raise Unfit(f"it keeps a tensor made at {file}:{line} that it does not return")
@@ -401,8 +402,11 @@ class Recording:
                 flush([storage.node])
                 raise Unfit("a tensor held a number that was never computed")
 
-    def _held(self) -> list[Storage]:
+    def _held(self, own: list[Box]) -> list[Storage]:
+        """Storages that somebody holds; `own` are the gradients of leaves made inside, which die
+        with these: the history of a result, which backward has freed, may still lead there."""
         known = {*self.capture.seen, *self._fresh, *self._origin}
+        known |= {id(box.value._storage) for box in own if _forgotten(box)}
         known |= {id(shadow) for *_, shadow in self.capture.shadows.values()}
         return [s for s in self.capture.live() if id(s) not in known]
 
@@ -429,6 +433,16 @@ class Recording:
 
 
 _DRAWN = frozenset(["uniform", "normal", "random_bits"])
+
+
+def _forgotten(box: Box) -> bool:
+    """Whether a gradient is held by its box alone, and that by its Leaf alone, if at all."""
+    t = box.value
+    if t is None or getrefcount(t) != 1 + ASKING:
+        return False
+    s = t._storage
+    # `s` is its Tensor's, also as its own track; `box` is in a list and a variable of the caller's.
+    return getrefcount(box) <= 3 + ASKING and getrefcount(s) == 2 + ASKING
 
 
 def _freed(edge: Any) -> bool:

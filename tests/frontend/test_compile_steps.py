@@ -1,6 +1,7 @@
 """Compiled equals lazy for what training code does: several optimizers, clipping, averages, ..."""
 
 import gc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -135,8 +136,9 @@ def test_gradients_of_gradients():
     assert both(scenario).replays
 
 
+@pytest.mark.parametrize("detached", [False, True])
 @pytest.mark.parametrize("create", [False, True])
-def test_the_gradient_of_a_leaf_made_inside(create):
+def test_the_gradient_of_a_leaf_made_inside(create, detached):
     def scenario(run):
         net = network()
 
@@ -148,13 +150,34 @@ def test_the_gradient_of_a_leaf_made_inside(create):
                 (d,) = jg.autograd.grad(loss, x, create_graph=True)
                 loss = loss + (d.norm(dim=1) - 1).square().mean()
             loss.backward()
-            return loss.detach()
+            return loss.detach() if detached else loss
 
         for x, _ in batches(4):
             net.zero_grad()
             run.see(penalty(x), state(net))
 
     assert both(scenario).replays
+
+
+@pytest.mark.parametrize("keep", [lambda x: x, lambda x: x.grad, lambda x: x.grad[0]])
+def test_the_gradient_of_a_leaf_made_inside_that_is_kept(keep):
+    def scenario(run):
+        net, kept = network(), SimpleNamespace(it=None)
+
+        @run.compile
+        def step(x):
+            x = x.detach().requires_grad_()
+            loss = net(x).sum()
+            loss.backward()
+            kept.it = keep(x)
+            return loss
+
+        for x, _ in batches(4):
+            net.zero_grad()
+            loss = step(x)
+            run.see(loss, kept.it if kept.it.grad is None else kept.it.grad, state(net))
+
+    assert not both(scenario).replays
 
 
 def test_an_average_of_the_weights():
