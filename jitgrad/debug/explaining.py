@@ -135,7 +135,8 @@ def explain(*what: Any, run: bool = False, device: str = "cpu") -> Explanation:
     target = _target(device)
     if target is not tiles.CPU and (run or any(not isinstance(w, Tensor) for w in what)):
         raise NotImplementedError(
-            f"explain: kernels for {device} are written, not run: give Tensors"
+            f"explain: kernels for {device} are written, not run: give Tensors, and "
+            "leave out run=True"
         )
     if what and callable(what[0]) and not isinstance(what[0], Tensor):
         with trace.watching(_Launcher(found)):

@@ -277,6 +277,8 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
         from jitgrad.frontend.indexing import nonzero
 
         return nonzero(condition, as_tuple=True)
+    if not isinstance(condition, Base):
+        raise TypeError(f"where: the condition must be a Tensor, not {type(condition).__name__}")
     if condition._dtype not in (dt.bool_, dt.uint8):
         raise RuntimeError(f"where: the condition must be bool, not {condition._dtype}")
     return ops.where(cast(condition, dt.bool_), input, other)

@@ -120,7 +120,10 @@ def conform(
         elif i >= first:
             (dims if a.shape else zeros).append(a.dtype)
     common = apply.compute_dtype(op, dims, zeros, plain)
-    shape = apply.broadcast_shapes(op.name, *[a.shape for a in nodes if isinstance(a, Node)])
+    shapes = [a.shape for a in nodes if isinstance(a, Node)]
+    if not shapes:
+        raise TypeError(f"{op.name}: none of its operands is a Tensor; tensor() makes one")
+    shape = apply.broadcast_shapes(op.name, *shapes)
     for i, a in enumerate(nodes):
         want = dt.bool_ if i < first else common
         if not isinstance(a, Node):

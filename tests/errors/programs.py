@@ -329,3 +329,13 @@ def state_of_another_model():
 @wrong(ValueError, "learning rate", "-1.0")
 def negative_learning_rate():
     torch.optim.SGD([ones(2, requires_grad=True)], lr=-1.0)  # wrong
+
+
+@wrong(TypeError, "tanh", "none of its operands is a Tensor")
+def function_of_a_number():
+    torch.tanh(3.0)  # wrong
+
+
+@wrong(TypeError, "where", "condition", "Tensor", "bool")
+def choice_by_a_python_bool():
+    torch.where(True, ones(2), 0.0)  # wrong
