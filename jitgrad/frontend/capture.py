@@ -107,6 +107,7 @@ class Capture:
         node.strides, node.offset = strides, base.offset + offset
         out = make(type(t), Storage(node), None, None, t._shape, t._dtype)
         out._track = out._storage
+        out.__dict__ = t.__dict__
         self.batches[id(out._storage)] = (i, out, t)
         self._spans[id(out._storage)] = node.array()
         self._bases.add(id(t._storage))

@@ -129,6 +129,10 @@ class Conditions:
             if id(t._storage) in used:
                 at = self._says(SHARED, "yes", "no")
                 script.line(f"if s{i} is not {script.bind('kept', t._storage)}: return miss({at})")
+        if r.watch.tagged or r.watch.computed:
+            at = self._says("attributes of an argument", "none", "some")
+            for i in range(len(tensors)):
+                script.line(f"if t{i}.__dict__: return miss({at})")
         self._external(script, r)
         for (kind, i), had, _ in r.boxes:
             if kind == "box of" and had is not None:

@@ -29,6 +29,7 @@ CONTAINERS = (*PLAIN, UserList, *MAPPINGS[1:])
 CTYPES = (ctypes._SimpleCData, ctypes.Structure, ctypes.Union, ctypes.Array)
 ARRAYS = (np.ndarray, bytearray, array.array, memoryview, *CTYPES)
 DEEP = 8  # levels of containers in containers that are looked into
+_HOOKED = ("_forward_", "_backward_", "_state_dict_", "_load_state_dict_")
 HELD = ("_parameters", "_buffers", "_modules")  # where a Module keeps attributes
 
 
@@ -39,7 +40,9 @@ class Guard:
 
     def __init__(self, holder: Any, kind: str, key: Any, value: Any, label: str) -> None:
         self.holder = holder
-        self.kind = kind  # "item", "truth" (of an item), "attr", "raw" (in a class) or "cell"
+        # "item", "truth" (of an item), "attr", "raw" (in a class), "names" (of all attributes),
+        # "cell" or "dead" (a weak reference)
+        self.kind = kind
         self.key = key
         self.value = value
         self.label = label
@@ -58,6 +61,10 @@ class Guard:
                 return self.holder.__dict__.get(self.key, MISSING)
             if self.kind == "cell":
                 return self.holder.cell_contents
+            if self.kind == "names":
+                return tuple(self.holder.__dict__)
+            if self.kind == "dead":
+                return self.holder() is None
             return bool(self.holder[self.key])
         except (KeyError, IndexError, AttributeError, ValueError):
             return MISSING
@@ -191,13 +198,26 @@ def structured(value: Any) -> bool:
     return "_structure_version" in (attributes(value) or ())
 
 
-def versioned(guard: Guard) -> bool:
-    """Whether a Module's version counter tells that the value may have changed."""
-    if guard.key == "__class__" or not structured(guard.holder):
+def counted(guard: Guard) -> bool:
+    """Whether a Module's version counter, with what is looked at beside it, tells that the value
+    may have changed; not of data of its class, or what is in a list that the user put there."""
+    if not structured(guard.holder):
         return False
-    # What it holds is looked at beside the counter; a list that the user put there is not.
-    own = guard.key in HELD or "_hooks" in guard.key or guard.key == "_non_persistent_buffers_set"
-    return guard.content is None or own
+    if guard.kind == "names" or _held(guard.key):
+        return True
+    own = attributes(guard.holder) or {}
+    found = guard.key in own or any(guard.key in own[held] for held in HELD)
+    absent = guard.value is MISSING or isinstance(guard.value, types.MethodType)
+    return guard.content is None and (found or absent)
+
+
+def _held(key: Any) -> bool:
+    """Whether an attribute of a Module is one of those in which it holds things."""
+    return key in HELD or key == "_non_persistent_buffers_set" or _hooks(key)
+
+
+def _hooks(key: str) -> bool:
+    return "_hooks" in key and key.startswith(_HOOKED)
 
 
 class Guards:
@@ -207,42 +227,57 @@ class Guards:
         self.found = found
         self.members: dict[int, tuple[Any, list[int]]] = {}  # of Modules: guards by number
         for i, guard in enumerate(found):
-            if guard.kind == "attr" and versioned(guard):
+            if guard.kind in ("attr", "names") and counted(guard):
                 self.members.setdefault(id(guard.holder), (guard.holder, []))[1].append(i)
-        self.states = {key: self._state(module) for key, (module, _) in self.members.items()}
+        self.dicts = {
+            key: _dicts(module, {found[i].key for i in members})
+            for key, (module, members) in self.members.items()
+        }
+        self.states = {key: self._state(key) for key in self.members}
 
     def write(self, script: Script) -> None:
         """Lines that return `miss(number of the guard)` where one fails."""
-        own = {i for _, members in self.members.values() for i in members}
+        versioned = {i for _, members in self.members.values() for i in members}
         script.use(same=same, content=content)
         for i, guard in enumerate(self.found):
-            if i not in own:
+            if i not in versioned:
                 script.line(f"if {_condition(script, guard)}: return miss({i})  # {guard.label}")
         script.use(settled=self._settled, states=self.states)
-        for key, (module, _) in self.members.items():
-            name = script.bind("module", module)
-            # Somebody may write into these dicts themselves, which no counter sees.
-            dicts = [(script.bind("dict", d), d) for d in (getattr(module, h) for h in HELD)]
-            ids = "".join([f", *map(id, {d}.values())" for d, items in dicts if items])
-            filled = "".join([f" or {d}" for d, items in dicts if not items])
+        for key, (module, members) in self.members.items():
+            # Somebody may write into these dicts themselves, which no counter sees; the counter is
+            # bumped in the dict of attributes that is put aside where a Module is given another.
+            dicts = [(script.bind("dict", d), d) for d in self.dicts[key]]
+            (own, _), held = dicts[0], dicts[1:]
+            ids = "".join([f", *map(id, {d}.values())" for d, items in held if items])
+            tests = [name for name, items in held if not items]
+            for guard in [self.found[i] for i in members]:
+                if guard.kind == "attr" and guard.key in module.__dict__ and not _held(guard.key):
+                    tests.append(f"{own}[{guard.key!r}] is not {script.bind('value', guard.value)}")
+            more = "".join([f" or {test}" for test in tests])
             script.line(
-                f"if ([{name}._structure_version{ids}] != states[{key}]{filled}) and "
-                f"(at := settled({key})) >= 0: return miss(at)"
+                f"if ([{own}['_structure_version'], len({own}){ids}] != states[{key}]{more}) and "
+                f"(at := settled({key})) >= 0: return miss(at)",
             )
+            for i in members:
+                if self.found[i].value is MISSING:
+                    cls = script.bind("class_", type(module))
+                    script.line(f"if hasattr({cls}, {self.found[i].key!r}): return miss({i})")
 
-    @staticmethod
-    def _state(module: Any) -> list[int]:
-        """Its version, and what its dicts hold."""
-        held = [getattr(module, held).values() for held in HELD]
-        return [module._structure_version, *[id(value) for values in held for value in values]]
+    def _state(self, key: int) -> list[int]:
+        """Of a module: its version, the number of its attributes, and what its dicts hold."""
+        own, *held = self.dicts[key]
+        return [own["_structure_version"], len(own), *[id(v) for d in held for v in d.values()]]
 
     def _settled(self, key: int) -> int:
         """A module has changed: -1 if nothing that matters did, else the guard that fails."""
         module, members = self.members[key]
+        now = _dicts(module, {self.found[i].key for i in members})
+        if any(a is not b for a, b in zip(now, self.dicts[key], strict=True)):
+            return members[0]
         for i in members:
             if not self.found[i].holds():
                 return i
-        self.states[key] = self._state(module)
+        self.states[key] = self._state(key)
         return -1
 
     def reason(self, at: int) -> tuple[str, str, str]:
@@ -252,6 +287,13 @@ class Guards:
     def failing(self) -> int:
         """The guard that cannot be read any more, -1 if there is none."""
         return next((i for i, guard in enumerate(self.found) if not guard.holds()), -1)
+
+
+def _dicts(module: Any, keys: set[Any]) -> list[dict[str, Any]]:
+    """The attributes of a Module, and the dicts in which it holds things; of hooks, those whose
+    names are among `keys`."""
+    own = module.__dict__
+    return [own, *[own[held] for held in (*HELD, *[k for k in own if k in keys and _hooks(k)])]]
 
 
 def _flat(value: Any) -> bool:
@@ -280,6 +322,11 @@ def _condition(script: Script, g: Guard) -> str:
     elif g.kind == "attr":
         plain = g.key.isidentifier() and not keyword.iskeyword(g.key)
         now = f"{holder}.{g.key}" if plain else f"getattr({holder}, {key})"
+    elif g.kind == "names":
+        names = list(g.value)
+        return f"[*{holder}.__dict__] != {names}" if names else f"{holder}.__dict__"
+    elif g.kind == "dead":
+        return f"({holder}() is None) is not {g.value}"
     elif g.kind == "raw":
         now = f"{holder}.__dict__.get({key})"
     else:

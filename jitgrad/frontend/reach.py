@@ -9,8 +9,10 @@ Entry: `Reach`, the part of `Watch` that knows nothing of frames. Imports: guard
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import operator
+import sys
 import types
 from collections.abc import Callable
 from types import CodeType
@@ -43,7 +45,14 @@ _ITERATORS = (
     types.GeneratorType, type(iter([])), type(iter(())), type(iter(range(0))), type(iter({})),
     type(iter(set())), enumerate, zip, map, filter, reversed,
 )  # fmt: skip
+_NUMBERS = (int, float, complex, str, bytes, np.generic)
+_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+_POINTERS = (ctypes._Pointer, ctypes._CFuncPtr)  # type: ignore[attr-defined]
 _LIBRARY = frozenset(["builtins", "jitgrad", "numpy"])
+# How classes written in C have values, of functions, cells and errors, say; and those of them that
+# are another object whenever they are read.
+_STORED = (types.GetSetDescriptorType, types.MemberDescriptorType)
+_FRESH = frozenset(["__dict__", "__class__"])
 # Modules whose classes, where they are written in C, have values that do not change.
 _FIXED = frozenset(["re", "datetime", "decimal", "functools", "operator", "types", "uuid"])
 
@@ -64,6 +73,7 @@ class Reach:
         self.functions: dict[CodeType, list[types.FunctionType]] = {}
         self.loose: set[str] = set()
         self.computed = False  # whether names of attributes were computed
+        self.tagged = False  # whether Tensors were asked for attributes of the user's
         self.drawn = skipped.Drawn()
         self.anchored: dict[int, Any] = {}
         self._inside: dict[int, Any] = {}  # elements of containers -> container
@@ -83,11 +93,11 @@ class Reach:
             guard = Guard(holder, kind, key, None, label)
             guard.value = guard.read()
             self.found[name] = guard
-            self.anchor(guard.value)
+            self.anchor(guard.value, label)
         if whole and guard.content is None and isinstance(guard.value, (*CONTAINERS, *ARRAYS)):
             if not (type(guard.value) is tuple and all(type(v) in ATOMS for v in guard.value)):
                 guard.content = content(guard.value)
-                self._hold(guard.value, DEEP)
+                self._hold(guard.value, DEEP, label)
         return guard.value
 
     def changed(self) -> Guard | None:
@@ -102,7 +112,7 @@ class Reach:
         for guard in self.found.values():
             if guard.value is value and guard.content is None:
                 guard.content = content(value)
-                self._hold(value, DEEP)
+                self._hold(value, DEEP, guard.label)
 
     # ---- chains
 
@@ -111,7 +121,7 @@ class Reach:
         last = len(path) - 1
         for i, (kind, key) in enumerate(path):
             if isinstance(value, Base):
-                if kind == "a" and key in value.__dict__:  # the user's
+                if kind == "a":
                     self._of_tensor(value, key, label)
                 self.spread(path[i + 1 :])
                 return None
@@ -144,7 +154,7 @@ class Reach:
             if isinstance(value, types.ModuleType):
                 value = self._of_module(value, key, label, i == last)
                 continue
-            if isinstance(value, ARRAYS):
+            if isinstance(value, ARRAYS) and key not in (attributes(value) or ()):
                 if key not in _FORM:
                     self.whole(value)
                     self._elements(value, label)
@@ -169,9 +179,19 @@ class Reach:
         self.loose.update([key for kind, key in path if kind == "a"])
 
     def _of_tensor(self, t: Any, key: str, label: str) -> None:
-        if any(t is x for x in self._arguments):
-            self._unsure(f"it reads {label}.{key}, an attribute of an argument that is a tensor")
-        self.note(t, "attr", key, f"{label}.{key}", whole=True)
+        """Guard an attribute of a Tensor if it is the user's."""
+        for name in t.__dict__ if key == "__dict__" else [key] if key in t.__dict__ else ():
+            self.note(t, "attr", name, f"{label}.{name}", whole=True)
+            if self._given(t):
+                self._unsure(
+                    f"it reads {label}.{name}, an attribute of an argument that is a tensor"
+                )
+        if key == "__dict__" or not hasattr(type(t), key):
+            self.tagged = True
+
+    def _given(self, t: Any) -> bool:
+        """Whether a Tensor is an argument, or stands for one."""
+        return any(t.__dict__ is x.__dict__ for x in self._arguments)
 
     def _of_argument(self, value: Any, kind: str, key: Any) -> None:
         """An argument that is compared by its items or fields has other attributes, too."""
@@ -194,6 +214,10 @@ class Reach:
         if cls is None:
             return
         raw = cls.__dict__[key]
+        if key == "__subclasses__":
+            self._unsure(f"it calls {label}(), which every class that is made changes")
+        if type(raw) in _STORED and cls.__module__ == "builtins" and key not in _FRESH:
+            self.note(value, "attr", key, label, whole=True)
         if cls.__module__.partition(".")[0] in _LIBRARY:
             wrapped = getattr(raw, "__wrapped__", None)
             if wrapped is not None:  # a method that is compiled itself
@@ -213,7 +237,7 @@ class Reach:
             self.note(value, "attr", key, label, whole=True)
 
     def _of_module(self, module: Any, key: str, label: str, last: bool) -> Any:
-        if territory.foreign(module):
+        if territory.foreign(module) and not _plain(module.__dict__.get(key)):
             return getattr(module, key, MISSING)
         return self.note(module.__dict__, "item", key, label, whole=last)
 
@@ -224,9 +248,7 @@ class Reach:
     def _used(self, value: Any, label: str) -> None:
         """The end of a chain, which other code than Python's may look into."""
         self._elements(value, label)
-        if isinstance(value, _ITERATORS) or type(value).__module__ == "itertools":
-            self._unsure(f"it takes from {label}, an iterator that a replay would not advance")
-        elif isinstance(value, _BOUND) and isinstance(value.__self__, (*CONTAINERS, *ARRAYS)):
+        if isinstance(value, _BOUND) and isinstance(value.__self__, (*CONTAINERS, *ARRAYS)):
             self.note(value, "attr", "__self__", f"what {label} is a method of", whole=True)
         elif isinstance(value, _BOUND) and value.__name__ == "__getattribute__":
             self.members(value.__self__, ())
@@ -243,10 +265,14 @@ class Reach:
             for value in list(self.anchored.values()):
                 self._named(value)
                 if self.computed and not isinstance(value, (types.ModuleType, type)):
-                    self.members(value, ())
-        for t in list(self.tensors.values()):
-            for name in sorted(self.loose.intersection(t.__dict__)):
+                    self.members(value, (), True)
+        for t in [*self.tensors.values(), *self._arguments]:
+            given = self._given(t)
+            every = self.computed or (self.tagged and given)
+            for name in sorted(t.__dict__ if every else self.loose & t.__dict__.keys()):
                 self._of_tensor(t, name, "a tensor")
+            if (self.computed or self.tagged) and not given:
+                self.note(t, "names", None, "attributes of a tensor")
 
     def _named(self, value: Any) -> None:
         if isinstance(value, types.ModuleType):
@@ -274,9 +300,9 @@ class Reach:
                     if name in cls.__dict__ and guarded(cls, name):
                         self.note(cls, "attr", name, f"{cls.__name__}.{name}", whole=True)
 
-    def members(self, value: Any, words: tuple[str, ...]) -> None:
-        """Guard all attributes of an object whose attributes are looked up by computed names, and
-        those that are named by `words`: it may not have them yet."""
+    def members(self, value: Any, words: tuple[str, ...], computed: bool = False) -> None:
+        """Guard all attributes of an object whose attributes are looked up by names that may be
+        `words`, also where it has none such yet, or by any name, being `computed`."""
         if id(value) not in self.anchored or isinstance(value, types.FunctionType):
             return
         if isinstance(value, types.ModuleType):
@@ -291,14 +317,16 @@ class Reach:
                 names += [k for k, raw in c.__dict__.items() if data(raw)]
         if attributes(value) is not None:
             names += words
+            if computed and not isinstance(value, type):
+                self.note(value, "names", None, f"attributes of {cls.__name__}")
         for key in dict.fromkeys(names):
             if not key.startswith("__") and key != "_structure_version" and guarded(value, key):
                 self.note(value, "attr", key, f"{cls.__name__}.{key}", whole=True)
 
     # ---- what existed before
 
-    def anchor(self, value: Any) -> None:
-        """`value` existed before."""
+    def anchor(self, value: Any, label: str = "an object") -> None:
+        """`value` existed before, under a name."""
         if type(value) in ATOMS or value is None:
             return
         if isinstance(value, Base):
@@ -312,7 +340,16 @@ class Reach:
             return
         self.anchored[id(value)] = value
         if isinstance(value, ReferenceType):
-            self.anchor(value())
+            self.note(value, "dead", None, f"whether what {label} refers to is gone")
+            self.anchor(value(), label)
+        elif isinstance(value, _ITERATORS) or type(value).__module__ == "itertools":
+            self._unsure(f"it takes from {label}, an iterator that a replay would not advance")
+        elif isinstance(value, _POINTERS):
+            self._unsure(f"it reads {label}, a pointer to memory that Python does not show")
+        elif isinstance(value, _VIEWS):
+            self.note(value, "attr", "mapping", label, whole=True)
+        elif isinstance(value, np.flatiter):
+            self.note(value, "attr", "base", label, whole=True)
         elif isinstance(value, _CALLABLES):
             self._function(value)
         elif isinstance(value, caches.KIND):
@@ -325,7 +362,7 @@ class Reach:
         elif isinstance(value, skipped.GENERATORS):
             self.drawn.look(value)
         elif isinstance(value, _BOUND):
-            self.anchor(value.__self__)
+            self.anchor(value.__self__, label)
         elif structured(value):
             self.modules[id(value)] = value
             if hasattr(type(value), "_compiled"):  # one that was compiled
@@ -348,14 +385,17 @@ class Reach:
         if isinstance(call, types.FunctionType):
             self._function(call)
 
-    def _hold(self, value: Any, depth: int) -> None:
+    def _hold(self, value: Any, depth: int, label: str) -> None:
         if not isinstance(value, CONTAINERS):
             return
         for element in elements(value):
-            self.anchor(element)
+            self.anchor(element, f"an item of {label}")
             self._inside[id(element)] = value
-            if depth and isinstance(element, CONTAINERS):
-                self._hold(element, depth - 1)
+            if isinstance(element, CONTAINERS):
+                if depth > 1:
+                    self._hold(element, depth - 1, label)
+                elif element:
+                    self._unsure(f"{label} is nested more than {DEEP} deep")
 
     def _function(self, value: Any) -> None:
         if isinstance(value, functools.partial):
@@ -363,7 +403,7 @@ class Reach:
             self.note(value, "attr", "keywords", "keywords of a partial function", whole=True)
             self.note(value, "attr", "args", "arguments of a partial function", whole=True)
             for bound in (*value.args, *value.keywords.values()):
-                self.anchor(bound)
+                self.anchor(bound, "an argument of a partial function")
             return
         if isinstance(value, types.MethodType):
             self.anchor(value.__self__)
@@ -387,6 +427,11 @@ class Reach:
 
 
 _HEAP = 1 << 9  # of a class: made by a class statement, so that it can be changed
+
+
+def _plain(value: Any) -> bool:
+    """Whether what a library's module holds is data, which anybody may change, and no code."""
+    return value is not sys.modules and isinstance(value, (*_NUMBERS, *CONTAINERS))
 
 
 def mro(value: Any) -> tuple[type, ...]:

@@ -1,7 +1,8 @@
 """Which Python values can a code object read, and where does it write? From its bytecode.
 
 Entry: `chains(code)`: a global, closure cell or local, followed by attributes and constant
-subscripts. Imports nothing of jitgrad.
+subscripts; `lookups(code)`: attributes asked for by way of `getattr` and its like.
+Imports nothing of jitgrad.
 """
 
 from __future__ import annotations
@@ -163,3 +164,80 @@ def _passing(code: CodeType, instructions: list[dis.Instruction]) -> set[str]:
 def _arguments(code: CodeType) -> int:
     starred = bool(code.co_flags & 4) + bool(code.co_flags & 8)
     return code.co_argcount + code.co_kwonlyargcount + starred
+
+
+# Functions that look up attributes: where they have the object, and where its name.
+_ASKING: dict[str, tuple[int | None, int | None]] = {
+    **dict.fromkeys(["getattr", "hasattr", "setattr", "delattr"], (0, 1)),
+    **dict.fromkeys(["vars", "dir", "getmembers", "asdict", "astuple"], (0, None)),
+    **dict.fromkeys(["attrgetter", "methodcaller"], (None, 0)),
+}
+_CALLS = frozenset(["CALL", "CALL_FUNCTION", "CALL_METHOD"])
+
+
+class Lookups(NamedTuple):
+    """Variables where a function looks up attributes, of them or of what follows in a chain, by
+    way of `getattr`; "" where it is not known of what."""
+
+    asked: frozenset[str]
+    computed: frozenset[str]  # those where the name is no constant
+
+
+def lookups(code: CodeType) -> Lookups:
+    """All in `code`.
+
+    >>> def f(a, b, c): return getattr(a.x, "y"), getattr(b, c), hasattr(a(), "z")
+    >>> [sorted(x) for x in lookups(f.__code__)]
+    [['', 'a', 'b'], ['b']]
+    """
+    instructions = list(dis.get_instructions(code))
+    passing = _passing(code, instructions)
+    asked, computed, calls = set(), set(), 0
+    for i, x in enumerate(instructions):
+        spans = _spans(instructions, i) if x.opname in _CALLS else []
+        called = spans[0][-1] if spans else x
+        if called is x or called.argval not in _ASKING or len(spans) < 2:
+            continue
+        calls += 1
+        at, named = _ASKING[called.argval]
+        name = "" if at is None else _root(spans[1 + at])
+        variable = "" if name in passing else name
+        asked.add(variable)
+        if named is None or len(spans) < 2 + named or not _text(spans[1 + named]):
+            computed.add(variable)
+    if calls < sum(x.argval in _ASKING for x in instructions if x.opname.startswith("LOAD_")):
+        asked.add("")  # a function as a value, say
+        computed.add("")
+    return Lookups(frozenset(asked), frozenset(computed))
+
+
+def _root(span: list[dis.Instruction]) -> str:
+    """The variable that a span of instructions loads, or attributes of; "" if it does more."""
+    first = span[0]
+    plain = (first.opname in _LOCALS or first.opname in _ROOTS) and type(first.argval) is str
+    return first.argval if plain and all(x.opname == "LOAD_ATTR" for x in span[1:]) else ""
+
+
+def _text(span: list[dis.Instruction]) -> bool:
+    return len(span) == 1 and span[0].opname == "LOAD_CONST" and type(span[0].argval) is str
+
+
+def _spans(instructions: list[dis.Instruction], at: int) -> list[list[dis.Instruction]]:
+    """What a call in straight lines calls, up to the instruction that names it, and its arguments;
+    [] if it is not clear."""
+    out: list[list[dis.Instruction]] = []
+    before = instructions[:at]
+    while before and before[-1].opname in ("PRECALL", "CACHE"):
+        before.pop()
+    while len(out) < (instructions[at].arg or 0):
+        depth, span = 0, []
+        while depth < 1:
+            if not before or before[-1].is_jump_target or "JUMP" in before[-1].opname:
+                return []
+            x = before.pop()
+            depth += dis.stack_effect(x.opcode, x.arg, jump=False)
+            span.insert(0, x)
+        out.insert(0, span)
+    while before and before[-1].opname in ("PUSH_NULL", "KW_NAMES"):
+        before.pop()
+    return [[before[-1]], *out] if before else []

@@ -19,15 +19,16 @@ from typing import Any, NamedTuple
 
 from jitgrad.frontend import environment, handed, scan, skipped, territory
 from jitgrad.frontend.argtree import ATOMS
-from jitgrad.frontend.guards import MISSING, Guard, elements
+from jitgrad.frontend.guards import MISSING, Guard, elements, structured
 from jitgrad.frontend.reach import Reach, mro
 from jitgrad.frontend.record import Base
 
 # Attributes by any name.
 _DYNAMIC = frozenset([
-    "getattr", "setattr", "delattr", "vars", "hasattr", "__dict__", "asdict", "astuple",
-    "attrgetter", "methodcaller", "__getattribute__",
+    "getattr", "setattr", "delattr", "vars", "dir", "hasattr", "__dict__", "asdict", "astuple",
+    "attrgetter", "methodcaller", "__getattribute__", "getmembers",
 ])  # fmt: skip
+_INNER = frozenset(["__dict__", "__getattribute__"])
 _FORMATS = frozenset(["format", "format_map"])  # "{0.name}"
 _BUILTINS = (getattr, vars, hasattr, operator.attrgetter, operator.methodcaller)  # renamed
 _MATCH = dis.opmap["MATCH_CLASS"]
@@ -56,6 +57,8 @@ class Code(NamedTuple):
     hands: bool  # whether C code may look at its variables
     shows: bool  # whether it has some of `_OPERATORS` or `_SHOWING`
     computed: bool  # whether such names are no constants of it
+    lookups: scan.Lookups
+    mocks: bool  # whether it runs where a mock is called
 
 
 _seen: dict[int, Code] = {}  # by id: hashing a code object costs more than looking into it
@@ -65,6 +68,8 @@ def _look(code: CodeType) -> Code:
     what = territory.reads(code)
     chains = scan.chains(code) if what else ()
     loose = frozenset([c.name for c in chains if c.root == scan.LOOSE]) if what == "all" else ()
+    if what == "self":  # which a generator inside may need, too
+        chains = tuple([c._replace(root=scan.LOCAL) if c.name == "self" else c for c in chains])
     roots = [scan.LOCAL] if what == "self" else [scan.LOCAL, scan.GLOBAL, scan.CELL, scan.MODULE]
     chains = tuple([c for c in chains if c.root in roots])
     count = code.co_argcount + code.co_kwonlyargcount
@@ -72,6 +77,7 @@ def _look(code: CodeType) -> Code:
     operators = set(code.co_code[::2])
     by_name = not _DYNAMIC.isdisjoint(code.co_names)
     dynamic = by_name or _MATCH in operators or not _FORMATS.isdisjoint(code.co_names)
+    lookups = scan.lookups(code) if by_name else scan.Lookups(frozenset(), frozenset())
     constants = [c for x in code.co_consts for c in (x if type(x) is tuple else (x,))]
     texts = [c for c in constants if type(c) is str]
     words = tuple([w for c in texts for w in c.split(".") if w.isidentifier()])
@@ -82,8 +88,14 @@ def _look(code: CodeType) -> Code:
         code in environment.KINDS,
         not territory.own(code) and handed.hands(code),
         not (_OPERATORS.isdisjoint(operators) and _SHOWING.isdisjoint(code.co_names)),
-        by_name and not words,
+        "" in lookups.computed or (not words and not _INNER.isdisjoint(code.co_names)),
+        lookups,
+        code.co_name == "_mock_call" and territory.library(code.co_filename),
     )  # fmt: skip
+
+
+def _told(what: str) -> None:
+    """The recording has ended."""
 
 
 class Watch(Reach):
@@ -115,6 +127,7 @@ class Watch(Reach):
         """End it."""
         sys.setprofile(self._before)
         self.close()
+        self._refuse = self._unsure = _told  # they lead back here
 
     # ---- what a frame reads
 
@@ -136,6 +149,8 @@ class Watch(Reach):
             environment.note(self, frame)
         if called and look.skipped is not None:
             self._refuse(look.skipped)
+        if called and look.mocks:
+            self._unsure("it calls a mock, which notes its calls")
         if look.tells:
             self.tells = True
         if look.what == "all" and called:
@@ -151,7 +166,7 @@ class Watch(Reach):
                     self._imported(frame, chain.name, chain.path)
             elif called:
                 value = self._root(frame, chain)
-                self._looked(value, look)
+                self._looked(value, look, chain.name)
         if called and look.hands and self.numbered:
             handed.given_up(frame)  # last: to ask for the variables again would restore them
 
@@ -161,24 +176,33 @@ class Watch(Reach):
             return
         value = names.get(name, MISSING)
         if id(value) in self.anchored or isinstance(value, types.ModuleType):
-            self._looked(self.follow(value, path, name), look)
+            self._looked(self.follow(value, path, name), look, name)
         elif isinstance(value, Base):
-            self.follow(value, path, name)
+            self._looked(self.follow(value, path, name), look, name)
         elif type(value) not in ATOMS and look.what == "all":
             self.spread(path)  # made inside, it may hold what was not
+            self._looked(None, look, name)
         if path and not called and id(value) in self._inside:
             for other in elements(self._inside[id(value)]):
                 if type(other) is type(value) and id(other) in self.anchored:
                     self.follow(other, path, name)
 
-    def _looked(self, value: Any, look: Code) -> None:
-        """The end of a chain, where attributes may be looked up by computed names."""
-        if look.what == "all" and id(value) in self.anchored:
+    def _looked(self, value: Any, look: Code, name: str) -> None:
+        """The end of a chain from `name`, where attributes may be looked up by computed names."""
+        asked = name in look.lookups.asked
+        computed = name in look.lookups.computed
+        if look.what != "all":
+            if (computed or name == "self" and "" in look.lookups.computed) and structured(value):
+                self.members(value, (), True)
+        elif value is None or isinstance(value, Base):  # None: the chain could not be followed
+            self.tagged = self.tagged or asked
+            self.computed = self.computed or computed
+        elif id(value) in self.anchored:
             if any(value is b for b in _BUILTINS):
-                self.computed = True
+                self.computed = self.tagged = True
                 self.loose.update(look.words)
             if look.dynamic or (look.shows and isinstance(value, types.SimpleNamespace)):
-                self.members(value, look.words)
+                self.members(value, look.words, computed or look.computed)
 
     # ---- functions
 
@@ -190,6 +214,7 @@ class Watch(Reach):
         if look.dynamic:
             self.loose.update(look.words)
             self.computed = self.computed or look.computed
+            self.tagged = self.tagged or "" in look.lookups.asked
         for inner in code.co_consts:
             if isinstance(inner, CodeType):
                 self._outer[inner] = code
@@ -242,7 +267,8 @@ class Watch(Reach):
         label = f"{root} {name}"
         if root == scan.GLOBAL:
             if name not in frame.f_globals and not store:
-                return None  # a builtin
+                self.note(frame.f_globals, "item", name, label)  # of a builtin: none hides it
+                return None
             value = self.note(frame.f_globals, "item", name, label, whole=not path)
             return self.follow(value, path, label)
         value = frame.f_locals.get(name, MISSING)

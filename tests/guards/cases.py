@@ -2,9 +2,11 @@
 
 from tests.guards import (
     cases_arguments,
+    cases_behind,
     cases_functions,
     cases_libraries,
     cases_modules,
+    cases_names,
     cases_objects,
     cases_training,
     cases_values,
@@ -12,6 +14,6 @@ from tests.guards import (
 from tests.guards.running import CASES
 
 __all__ = [
-    "CASES", "cases_arguments", "cases_functions", "cases_libraries", "cases_modules",
-    "cases_objects", "cases_training", "cases_values",
+    "CASES", "cases_arguments", "cases_behind", "cases_functions", "cases_libraries",
+    "cases_modules", "cases_names", "cases_objects", "cases_training", "cases_values",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ Entry: `Case`, `case`, `way`, `CASES`, `run(name)`.
 """
 
 import functools
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ def _calls(chosen, compile):
     jg.manual_seed(3)
     seen, counts = [], []
     recorded = mock.patch.object(Compiled, "_record", recording)
-    with recorded, mock.patch.dict(os.environ), _undone():
+    with recorded, mock.patch.dict(os.environ), mock.patch.dict(vars(math)), _undone():
         call, change = chosen.make(compile)
         for i in range(BEFORE + AFTER):
             if i == BEFORE:

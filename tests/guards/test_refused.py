@@ -3,6 +3,7 @@ why; never is it answered from the past."""
 
 import contextvars
 import copy
+import ctypes
 import decimal
 import functools
 import itertools
@@ -12,6 +13,7 @@ import threading
 import time
 from datetime import datetime
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -110,6 +112,56 @@ def an_iterator_in_a_loop():
     return f, lambda: None
 
 
+def an_iterator_by_its_method():
+    numbers = itertools.cycle([1.0, 1.0, 1.0, 1.0, 2.0]).__next__
+    return (lambda x: x * numbers()), lambda: None
+
+
+def an_iterator_of_an_object():
+    holder = Holder(itertools.cycle([1.0, 1.0, 1.0, 1.0, 2.0]))
+
+    def get():
+        return holder
+
+    return (lambda x: x * next(get().gain)), lambda: None
+
+
+def a_mock():
+    made = mock.MagicMock()
+    made.__getitem__.return_value = 1.0
+    return (lambda x: x * made["gain"]), lambda: setattr(made.__getitem__, "return_value", 2.0)
+
+
+def a_pointer():
+    number = ctypes.c_double(1.0)
+    pointer = ctypes.pointer(number)
+    return (lambda x: x * pointer[0]), lambda: setattr(number, "value", 2.0)
+
+
+def a_deep_list():
+    inner = [1.0]
+    outer = functools.reduce(lambda value, _: [value], range(12), inner)
+
+    def f(x):
+        value = outer
+        while isinstance(value, list):
+            value = value[0]
+        return x * value
+
+    return f, lambda: inner.__setitem__(0, 2.0)
+
+
+def classes_below():
+    class Root:
+        pass
+
+    made = []
+    return (
+        lambda x: x * len(Root.__subclasses__()),
+        lambda: made.append(type("Leaf", (Root,), {})),
+    )
+
+
 def a_lock():
     lock = threading.Lock()
     return (lambda x: x * (3.0 if lock.locked() else 5.0)), lock.acquire
@@ -126,6 +178,12 @@ LAZY = {
     "it takes from closure numbers, an iterator": an_iterator,
     "it takes from closure numbers, an iterator that": a_generator,
     "an iterator that a replay would not advance": an_iterator_in_a_loop,
+    "it takes from closure numbers, an iterator that a": an_iterator_by_its_method,
+    "it takes from Holder.gain, an iterator": an_iterator_of_an_object,
+    "it calls a mock, which notes its calls": a_mock,
+    "it reads closure pointer, a pointer": a_pointer,
+    "closure outer is nested more than 8 deep": a_deep_list,
+    "it calls closure Root.__subclasses__()": classes_below,
     "it calls closure lock.locked()": a_lock,
     "an array of objects": an_array_of_objects,
 }
@@ -146,15 +204,21 @@ def test_lazily(why):
     assert jg.stats()["recompiles"][-1]["now"] == told
 
 
-def test_an_attribute_of_an_argument():
-    def f(x):
-        return x * x.gain
-
-    compiled = jg.compile(f)
-    for gain in (1.0, 1.0, 1.0, 2.0, 3.0):
-        x = jg.ones(3)
-        x.gain = gain
-        assert compiled(x).tolist() == [gain] * 3
+@pytest.mark.parametrize("view", [False, True])
+@pytest.mark.parametrize("name", ["by a dot", "by getattr", "in its dict"])
+def test_an_attribute_of_an_argument(name, view):
+    read = {
+        "by a dot": lambda x: x * x.gain,
+        "by getattr": lambda x: x * getattr(x, "gain", 7.0),
+        "in its dict": lambda x: x * x.__dict__.get("gain", 7.0),
+    }[name]
+    compiled, data = jg.compile(read), jg.ones(8)
+    first = () if name == "by a dot" else (None, None, None, None)
+    for gain in (*first, 1.0, 1.0, 1.0, 2.0, 3.0, *first):
+        x = data[2:5] if view else jg.ones(3)
+        if gain is not None:
+            x.gain = gain
+        assert compiled(x).tolist() == [7.0 if gain is None else gain] * 3
 
 
 def test_kept_results_of_arguments_alone_are_replayed():
