@@ -172,7 +172,7 @@ def _signature(
             tensors.append(a)
             key += (a._shape, a._dtype)
             if grad:
-                key.append(a._edge() is not None)
+                key.append(a._track.edge is not None)
             continue
         kind = type(a)
         if kind in bodies.FLOATS:

@@ -66,11 +66,10 @@ class Updates:
         reads and writes matters (tensors share memory), or a value is no plain number.
         """
         state = local.state
-        kinds = {type(x) for x in numbers}
-        storages = {id(t._storage): t._storage for t in tensors}
-        if not kinds <= _NUMBERS or len(storages) < len(tensors):
+        storages = [t._storage for t in tensors]
+        if not _NUMBERS.issuperset(map(type, numbers)) or len({*map(id, storages)}) < len(storages):
             return False
-        if any(s.node is not None and s.node.device != "cpu" for s in storages.values()):
+        if any(s.node is not None and s.node.device != "cpu" for s in storages):
             return False
         key = (form, *[(t._shape, t._dtype) for t in tensors])
         if key in self._known:

@@ -133,6 +133,7 @@ def elementwise_node(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...]) -> N
 
 
 _plain: dict[tuple[Op, DType], DType | None] = {}  # results of operands that need no cast
+_UNKNOWN: Any = object()
 
 
 def _plain_result(op: Op, dtype: DType) -> DType | None:
@@ -165,8 +166,9 @@ def _uniform(op: Op, args: tuple[Any, ...], attrs: tuple[Any, ...]) -> Node | No
         choice = False
     if shape is None or dtype is None:
         return None
-    key = (op, dtype)
-    result = _plain[key] if key in _plain else _plain_result(op, dtype)
+    result = _plain.get((op, dtype), _UNKNOWN)
+    if result is _UNKNOWN:
+        result = _plain_result(op, dtype)
     if result is None:
         return None
     site = here()

@@ -27,8 +27,9 @@ _local = _Local()
 
 def here() -> Site:
     """The innermost frame outside jitgrad, or the site forced by `at` (gradients, composed ops)."""
-    if _local.site is not None:
-        return _local.site
+    forced = _local.site
+    if forced is not None:
+        return forced
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code

@@ -80,7 +80,9 @@ class Buffer:
 
     def __del__(self):
         if self._block:
-            _release(self._block, self.ptr)
+            if _tracked is not None:
+                _untrack(_tracked, self.ptr)
+            _free[self._block].append(self.ptr)
 
     def __repr__(self):
         return f"Buffer({self.nbytes} bytes at {self.ptr:#x})"
@@ -174,12 +176,10 @@ def extent(address):
     return 0, 1 << 63
 
 
-def _release(size, ptr):
-    if _tracked is not None:
-        with _lock:
-            del _tracked[bisect.bisect_left(_tracked, ptr)]
-            del _sizes[ptr]
-    _free[size].append(ptr)
+def _untrack(tracked, ptr):
+    with _lock:
+        del tracked[bisect.bisect_left(tracked, ptr)]
+        del _sizes[ptr]
 
 
 def _fresh(size):
