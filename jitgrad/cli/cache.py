@@ -38,7 +38,7 @@ def _history(runs):
     seconds = sum(run["compile_s"] for run in runs)
     reasons = f": {_reasons(why)}" if why else ""
     out = [
-        report._line("hits", f"{hits} in {len(runs)} processes"),
+        report._line("hits", f"{hits} in the last {len(runs)} processes"),
         report._line("misses", f"{why.total()}, {seconds:.1f} s of compiling{reasons}"),
         "",
     ]

@@ -95,9 +95,7 @@ def _changed(before, now):
     """The first part of the environment that is another, as `numba: 0.68.0 -> 0.68.1`."""
     if before is None or before == now:
         return ""
-    old, new = (
-        dict(part.partition("=")[::2] for part in text.split(" ")) for text in (before, now)
-    )
+    old, new = _fields(before), _fields(now)
     for name in new:
         if old.get(name) != new[name]:
             was, become = (str(value)[:24] for value in (old.get(name), new[name]))

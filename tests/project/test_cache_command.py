@@ -32,7 +32,7 @@ def test_what_it_holds_and_what_was_found(directory):
     _run("numba=2", 3, 2.5, absent=4, corrupt=1)
     text = "\n".join(command.lines())
     assert f"{directory}: 1 kernels, 0.0 MB" in text and "268 MB, 8192 kernels" in text
-    assert re.search(r"^hits +5 in 2 processes$", text, re.MULTILINE)
+    assert re.search(r"^hits +5 in the last 2 processes$", text, re.MULTILINE)
     assert "15, 3.8 s of compiling: 10 new kernels, 4 numba: 1 -> 2, 1 corrupt" in text
     head, latest, before = text.splitlines()[-3:]
     assert head.split()[:4] == ["when", "program", "hits", "misses"]
