@@ -80,6 +80,12 @@ def exp_f32(x):
     return scale_f32(horner(r, _EXP), shifted)
 
 
+def exp_nonpositive_f32(x):
+    """e^x for x <= 0 or NaN, bit for bit: 2^n may be subnormal, but 2^(n + 24) is a number."""
+    shifted, r = _reduce(select(x < _EXP_LOW, _EXP_LOW, x), _MAGIC_24)
+    return horner(r, _EXP_24) * power_of_two_f32(shifted)
+
+
 def exp2_f32(x):
     """2^x."""
     x = select(x < _EXP2_LOW, _EXP2_LOW, x)
@@ -101,9 +107,7 @@ def expm1_f32(x):
 
 def sigmoid_f32(x):
     """With e = e^-|x| and q = e / (1 + e): 1 - q, or e - e q where x < 0."""
-    a = -absolute(x)
-    shifted, r = _reduce(select(a < _EXP_LOW, _EXP_LOW, a), _MAGIC_24)
-    e = horner(r, _EXP_24) * power_of_two_f32(shifted)  # 2^n may be subnormal, 2^(n + 24) is not
+    e = exp_nonpositive_f32(-absolute(x))
     top = select(int_f32(x) < _NONE, e, _1)
     return fma_f32(-top, e / (e + _1), top)
 

@@ -16,6 +16,7 @@ _T = np.float64
 _0, _1, _2, _HALF, _QUARTER = _T(0), _T(1), _T(2), _T(0.5), _T(0.25)
 _MAGIC = _T(1.5 * 2.0**52)  # adding it rounds to an integer and leaves that in the low bits
 _ONE_BITS, _MANTISSA = np.int64(0x3FF0000000000000), np.int64(52)
+_54_BITS = np.int64((1023 + 54) << 52)  # of 2^54
 _LOG2E, _LN2, _LN2_LO = _T(1.4426950408889634), _T(0.6931471805599453), _T(2.3190468138462996e-17)
 _EXP_LOW, _EXP_HIGH = _T(-746), _T(710)
 _EXP2_LOW, _EXP2_HIGH = _T(-1076), _T(1025)
@@ -43,6 +44,7 @@ EXPM1 = tuple(
     )
 )
 _EXP = (*EXPM1, _1, _1)
+_EXP_54 = tuple(c * _T(2.0**-54) for c in _EXP)
 # 2^r, |r| <= 1/2: 2^-59.42
 _EXP2 = tuple(
     map(
@@ -136,6 +138,13 @@ def exp_f64(x):
     return scale_f64(horner(r, _EXP), shifted)
 
 
+def exp_nonpositive_f64(x):
+    """e^x for x <= 0 or NaN, bit for bit: 2^n may be subnormal, but 2^(n + 54) is a number."""
+    shifted, r = reduce_f64(select(x < _EXP_LOW, _EXP_LOW, x))
+    power = np.int64(np.int64(np.int64(int_f64(shifted)) << _MANTISSA) + _54_BITS)
+    return horner(r, _EXP_54) * bits_f64(power)
+
+
 def exp2_f64(x):
     """2^x."""
     x = select(x < _EXP2_LOW, _EXP2_LOW, x)
@@ -164,7 +173,7 @@ def expm1_f64(x):
 
 def sigmoid_f64(x):
     """1 / (1 + e^-x), from e^-|x| so that nothing overflows."""
-    e = exp_f64(-absolute(x))
+    e = exp_nonpositive_f64(-absolute(x))
     d = _1 + e
     q = select(x < _0, e, _1) / d
     lost = (_1 - d) + e

@@ -9,7 +9,16 @@ float64 arithmetic occurs in sin, cos, tan (argument reduction) and pow alone.
 Entry functions: the names below. May import: its siblings.
 """
 
-from .exponential import cosh_f32, exp2_f32, exp_f32, expm1_f32, sigmoid_f32, sinh_f32, tanh_f32
+from .exponential import (
+    cosh_f32,
+    exp2_f32,
+    exp_f32,
+    exp_nonpositive_f32,
+    expm1_f32,
+    sigmoid_f32,
+    sinh_f32,
+    tanh_f32,
+)
 from .gamma import digamma_f32, erfinv_f32, lgamma_f32, polygamma_f32
 from .inverse_trig import acos_f32, asin_f32, atan2_f32, atan_f32
 from .logarithm import (
@@ -41,6 +50,7 @@ __all__ = [
     "erfinv_f32",
     "exp2_f32",
     "exp_f32",
+    "exp_nonpositive_f32",
     "expm1_f32",
     "lgamma_f32",
     "log10_f32",

@@ -7,7 +7,16 @@ polygamma vectorise in a plain loop.
 Entry functions: the names below. May import: its siblings.
 """
 
-from .exponential64 import cosh_f64, exp2_f64, exp_f64, expm1_f64, sigmoid_f64, sinh_f64, tanh_f64
+from .exponential64 import (
+    cosh_f64,
+    exp2_f64,
+    exp_f64,
+    exp_nonpositive_f64,
+    expm1_f64,
+    sigmoid_f64,
+    sinh_f64,
+    tanh_f64,
+)
 from .gamma64 import digamma_f64, erfinv_f64, lgamma_f64, polygamma_f64
 from .inverse_trig64 import acos_f64, asin_f64, atan2_f64, atan_f64
 from .logarithm64 import (
@@ -39,6 +48,7 @@ __all__ = [
     "erfinv_f64",
     "exp2_f64",
     "exp_f64",
+    "exp_nonpositive_f64",
     "expm1_f64",
     "lgamma_f64",
     "log10_f64",

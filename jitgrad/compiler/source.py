@@ -17,6 +17,7 @@ from jitgrad.compiler.groups import Group, element_reads
 from jitgrad.compiler.kernel import Spec
 from jitgrad.compiler.names import NUMPY
 from jitgrad.compiler.nest import Terms
+from jitgrad.compiler.signs import nonpositive
 from jitgrad.compiler.values import ONE, Access, Value
 from jitgrad.ir.op import OPS
 
@@ -260,6 +261,8 @@ class Writer(Frame):
             return f"{NUMPY[v.dtype.suffix]}({text})"
         op = OPS[v.op]
         template = op.code_for(source)
+        if op.nonpositive and all(map(nonpositive, v.inputs)):
+            template = op.nonpositive
         self.cost += 8 if CALL.search(template) else 4 if "/" in template else 1
         text = CALL.sub(lambda m: self.function(f"{m[1]}_{source.suffix}") + "(", template).format(
             **dict(zip(op.params, operands, strict=True))

@@ -26,6 +26,7 @@ class Op:
         attr_names: names of the attributes, in the order of `Node.attrs`.
         code: source template of an elementwise op (or templates by dtype kind). Templates hold no
             literals: every number in generated code is typed.
+        nonpositive: the template where the compiler knows that no operand is above 0: same bits.
         numpy: the oracle; takes the operands as arrays, then the attributes.
         promote: dtype rule: "same", "float", "bool", "first" or a function of the operand dtypes.
         shape: shape rule of non-elementwise ops: (shapes, attrs) -> shape.
@@ -46,6 +47,7 @@ class Op:
         "gradient",
         "kind",
         "name",
+        "nonpositive",
         "numpy",
         "params",
         "promote",
@@ -64,6 +66,7 @@ class Op:
         )
         self.doc = inspect.getdoc(fn) or ""
         self.code = options.pop("code", None)
+        self.nonpositive = options.pop("nonpositive", None)
         self.numpy = options.pop("numpy")
         self.promote = options.pop("promote", "same")
         self.shape = options.pop("shape", None)

@@ -19,7 +19,7 @@ _LN10 = math.log(10.0)
 _SQRT_PI = math.sqrt(math.pi)
 
 
-@elementwise("exp({x})", numpy=np.exp, promote="float")
+@elementwise("exp({x})", nonpositive="exp_nonpositive({x})", numpy=np.exp, promote="float")
 def exp(x):
     """e to the power of each element."""
 
