@@ -40,9 +40,10 @@ def scan(
 
     Returns the last carry and all y, stacked along `dim`. Carry, `xs` and y are Tensors, or tuples,
     lists and dicts of them (None where there is nothing). `f` runs once or twice, whatever the
-    length; what it does is recorded and repeated, so it must not depend on values, nor write to
-    tensors from outside. It may read them (weights), and they have gradients as anything else.
-    Random draws in it are new ones at each step. Backward is a scan from the other end.
+    length; what it does is recorded and repeated, so it must not depend on values, nor write in
+    place to what it is given or to tensors from outside. It may read them (weights), and they have
+    gradients as anything else. Random draws in it are new ones at each step. Backward is a scan
+    from the other end.
 
     Args:
         f: one step. The carry that it returns has the form, shapes and dtypes of `init`.
