@@ -347,7 +347,8 @@ class CompiledModule:
     """Of a Module: another one of its class with the very same `__dict__`, so that parameters,
     children, modes and hooks are those of the one it wraps, wherever it is put."""
 
-    __slots__ = ("_compiled",)
+    __slots__ = ()  # beside which a class may have slots of its own
+    _compiled: Compiled
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Classes made here are not the user's: a registry of theirs hears nothing."""
@@ -373,12 +374,30 @@ def _wrapped(fn: Any, fallback: bool) -> Any:
     if not structured(fn):
         return functools.update_wrapper(compiled, fn, updated=())
     kind = type(fn)
-    names = {"__slots__": (), "__module__": kind.__module__, "__doc__": kind.__doc__}
+    names: dict[str, Any] = {"__module__": kind.__module__, "__doc__": kind.__doc__}
+    names |= {name: _slot(name) for cls in kind.__mro__ for name, raw in cls.__dict__.items()
+              if isinstance(raw, types.MemberDescriptorType)}  # fmt: skip
+    names["__slots__"] = ("_compiled",)
     made = types.new_class(kind.__name__, (CompiledModule, kind), {}, lambda own: own.update(names))
     out = object.__new__(made)
     object.__setattr__(out, "_compiled", compiled)
     object.__setattr__(out, "__dict__", fn.__dict__)
     return out
+
+
+def _slot(name: str) -> property:
+    """A slot of the Module that was compiled."""
+
+    def get(self: Any) -> Any:
+        return getattr(self._compiled._fn, name)
+
+    def set_to(self: Any, value: Any) -> None:
+        setattr(self._compiled._fn, name, value)
+
+    def delete(self: Any) -> None:
+        delattr(self._compiled._fn, name)
+
+    return property(get, set_to, delete)
 
 
 def uncompiled(fn: Any) -> Any:

@@ -207,7 +207,8 @@ def counted(guard: Guard) -> bool:
         return True
     own = attributes(guard.holder) or {}
     found = guard.key in own or any(guard.key in own[held] for held in HELD)
-    absent = guard.value is MISSING or isinstance(guard.value, types.MethodType)
+    absent = guard.value is MISSING and not hasattr(type(guard.holder), guard.key)  # no slot
+    absent = absent or isinstance(guard.value, types.MethodType)
     return guard.content is None and (found or absent)
 
 

@@ -17,7 +17,7 @@ import types
 from collections.abc import Callable
 from types import CodeType
 from typing import Any
-from weakref import ReferenceType
+from weakref import ProxyTypes, ReferenceType
 
 import numpy as np
 
@@ -41,10 +41,6 @@ _FORM = frozenset(["shape", "dtype", "ndim", "size", "strides"])  # of an array,
 _CALLABLES = (types.FunctionType, types.MethodType, functools.partial)
 _BOUND = (types.BuiltinMethodType, types.MethodWrapperType)
 _GETTERS = (operator.attrgetter, operator.methodcaller)
-_ITERATORS = (
-    types.GeneratorType, type(iter([])), type(iter(())), type(iter(range(0))), type(iter({})),
-    type(iter(set())), enumerate, zip, map, filter, reversed,
-)  # fmt: skip
 _NUMBERS = (int, float, complex, str, bytes, np.generic)
 _VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 _POINTERS = (ctypes._Pointer, ctypes._CFuncPtr)  # type: ignore[attr-defined]
@@ -342,14 +338,12 @@ class Reach:
         if isinstance(value, ReferenceType):
             self.note(value, "dead", None, f"whether what {label} refers to is gone")
             self.anchor(value(), label)
-        elif isinstance(value, _ITERATORS) or type(value).__module__ == "itertools":
+        elif _takes(type(value)):
             self._unsure(f"it takes from {label}, an iterator that a replay would not advance")
         elif isinstance(value, _POINTERS):
             self._unsure(f"it reads {label}, a pointer to memory that Python does not show")
         elif isinstance(value, _VIEWS):
             self.note(value, "attr", "mapping", label, whole=True)
-        elif isinstance(value, np.flatiter):
-            self.note(value, "attr", "base", label, whole=True)
         elif isinstance(value, _CALLABLES):
             self._function(value)
         elif isinstance(value, caches.KIND):
@@ -427,6 +421,12 @@ class Reach:
 
 
 _HEAP = 1 << 9  # of a class: made by a class statement, so that it can be changed
+
+
+def _takes(cls: type) -> bool:
+    """Whether a class is of iterators written in C."""
+    next_ = getattr(cls, "__next__", None)
+    return type(next_) is types.WrapperDescriptorType and cls not in ProxyTypes
 
 
 def _plain(value: Any) -> bool:

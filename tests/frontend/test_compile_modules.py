@@ -148,3 +148,29 @@ def test_arguments_of_pytorch_and_others():
         jg.compile(Encoder(), mode="max-autotune")
     with pytest.raises(TypeError, match="unexpected keyword argument 'fallbck'"):
         jg.compile(Encoder(), fallbck=None)
+
+
+def test_a_module_with_slots():
+    class Scaled(jg.nn.Module):
+        __slots__ = ("gain",)
+
+        def __init__(self):
+            super().__init__()
+            self.gain = 2.0
+
+        def forward(self, x):
+            return x * self.gain
+
+    net = Scaled()
+    compiled = jg.compile(net)
+    for gain in (2.0, 2.0, 2.0, 3.0, 3.0, 3.0):
+        net.gain = gain
+        assert compiled.gain == gain
+        assert compiled(jg.ones(2)).tolist() == [gain] * 2
+    assert compiled._active is not None
+    compiled.gain = 5.0
+    assert net.gain == 5.0
+    assert compiled(jg.ones(2)).tolist() == [5.0] * 2
+    del compiled.gain
+    with pytest.raises(AttributeError, match="gain"):
+        compiled(jg.ones(2))

@@ -170,13 +170,6 @@ def the_order_of_a_dict():
     return (lambda x: x * next(iter(table.values()))), once(lambda: table.move_to_end("a"))
 
 
-@way("closure flat")
-def the_flat_elements_of_an_array():
-    array = np.ones(4, np.float32)
-    flat = array.flat
-    return (lambda x: x * float(flat[0])), lambda v: array.__setitem__(0, v)
-
-
 @way("closure array.gain")
 def an_attribute_of_an_array():
     class Own(np.ndarray):

@@ -117,6 +117,12 @@ def an_iterator_by_its_method():
     return (lambda x: x * numbers()), lambda: None
 
 
+def the_flat_elements_of_an_array():
+    array = np.ones(4, np.float32)
+    flat = array.flat
+    return (lambda x: x * float(flat[0])), lambda: array.__setitem__(0, 2.0)
+
+
 def an_iterator_of_an_object():
     holder = Holder(itertools.cycle([1.0, 1.0, 1.0, 1.0, 2.0]))
 
@@ -179,6 +185,7 @@ LAZY = {
     "it takes from closure numbers, an iterator that": a_generator,
     "an iterator that a replay would not advance": an_iterator_in_a_loop,
     "it takes from closure numbers, an iterator that a": an_iterator_by_its_method,
+    "it takes from closure flat, an iterator": the_flat_elements_of_an_array,
     "it takes from Holder.gain, an iterator": an_iterator_of_an_object,
     "it calls a mock, which notes its calls": a_mock,
     "it reads closure pointer, a pointer": a_pointer,
