@@ -19,6 +19,8 @@ from jitgrad.compiler.source import PAD, TAB, Writer
 from jitgrad.compiler.values import Dims, Value, reduced
 from jitgrad.kernels.columns import BLOCK, LEVELS, ROWS
 
+REACH = 4  # a row is fetched while the one so many before it is added, but in the last chunk
+
 
 def columns(w: Writer) -> tuple[list[str], Spec, Spec]:
     """Units are blocks of columns; rows in chunks, chunks combined pairwise by index."""
@@ -26,7 +28,7 @@ def columns(w: Writer) -> tuple[list[str], Spec, Spec]:
     n_rows = w.size(nest.classes(nest.rows))
     *outer, inner = nest.cols
     column = nest.variables[inner]
-    w.loop = []
+    w.loop, w.reach = [], REACH
     stacks = [(v, stack(w, v)) for v in group.values if v.kind == "reduce"]
     count = lanes(w, stacks[0][0])
     side = "first" if nest.adjacent else "side"
@@ -37,6 +39,12 @@ def columns(w: Writer) -> tuple[list[str], Spec, Spec]:
         if v.kind != "reduce":
             w.store(v, group.place[v])
     line = [*decompose(w, "line"), *w.row]
+    ask = [
+        f"{w.function(prefetch)}({pointer}, {later} + first)"
+        for pointer, (prefetch, later) in w.streams.items()
+    ]
+    if ask:  # the processor itself foresees no pieces of rows that are longer
+        line += [f"if {count} == 1 and end < {n_rows}:", *indent(ask)]
     if nest.adjacent:  # a row begins where the last one ends: all lanes are one run
         turn = [f"for {column} in range(first, first + min({count}, end - line) * width):"]
         step = count

@@ -53,7 +53,8 @@ class Writer(Frame):
         self.scratch: list[tuple[Spec, int]] = []
         self.saved: dict[Value, str] = {}
         self.kept: dict[object, str] = {}  # loads that later stages repeat: their scratch
-        self.streams: dict[str, tuple[str, str]] = {}  # pointer: prefetch, index of the next row
+        self.streams: dict[str, tuple[str, str]] = {}  # pointer: prefetch, index of a later row
+        self.reach = 1  # how many rows later
         self.parts: dict[Value, str] = {}  # reductions of leading axes: the row of this chunk's
         self.lent: list[tuple[str, str]] = []  # rows of scratch that only this stage needs
         self.spare: dict[str, list[str]] = {}  # those of earlier stages
@@ -108,8 +109,8 @@ class Writer(Frame):
         if [t.level for t in terms.parts] == ["row", "col"] and len(self.nest.rows) == 1:
             row, col = terms.parts
             if col.stride is None and not col.sizes:
-                following = self.term(pointer, access, replace(row, index=f"({row.index} + 1)"))
-                self.streams[pointer] = prefetch, following
+                later = replace(row, index=f"({row.index} + {self.reach})")
+                self.streams[pointer] = prefetch, self.term(pointer, access, later)
 
     def kept_element(self, slot: str) -> str:
         """Source of the current column's element of a row of scratch."""
