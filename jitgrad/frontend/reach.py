@@ -303,6 +303,8 @@ class Reach:
             return
         if isinstance(value, types.ModuleType):
             if not territory.foreign(value):
+                if computed:
+                    self.note(value, "names", None, f"names of {value.__name__}")
                 for key in [k for k in value.__dict__ if not k.startswith("__")]:
                     self.note(value.__dict__, "item", key, f"{value.__name__}.{key}", whole=True)
             return
@@ -311,9 +313,11 @@ class Reach:
         for c in cls.__mro__:
             if c.__module__.partition(".")[0] not in _LIBRARY:
                 names += [k for k, raw in c.__dict__.items() if data(raw)]
+                if computed and c.__flags__ & _HEAP:
+                    self.note(c, "names", None, f"attributes of {c.__name__}")
         if attributes(value) is not None:
             names += words
-            if computed and not isinstance(value, type):
+            if computed:
                 self.note(value, "names", None, f"attributes of {cls.__name__}")
         for key in dict.fromkeys(names):
             if not key.startswith("__") and key != "_structure_version" and guarded(value, key):

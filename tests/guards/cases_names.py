@@ -1,6 +1,6 @@
 """Attributes by names that are computed, or that are not there yet; those of Tensors."""
 
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import jitgrad as jg
 from tests.guards.running import Holder, case, setter, way
@@ -108,6 +108,33 @@ def a_layer_by_a_computed_name():
 
     net = Net()
     return (lambda x: net(x)), once(lambda: setattr(net, "first", jg.nn.Sigmoid()))
+
+
+@way("attributes of Own")
+def a_computed_name_that_a_class_gets():
+    class Own:
+        pass
+
+    own = Own()
+
+    def f(x):
+        for which in "ab":
+            x = x * getattr(own, f"gain_{which}", 3.0)
+        return x
+
+    return f, once(lambda: setattr(Own, "gain_b", 2.0))
+
+
+@way("names of settings_of_a_test")
+def a_computed_name_that_a_module_gets():
+    made = ModuleType("settings_of_a_test")
+
+    def f(x):
+        for which in "ab":
+            x = x * getattr(made, f"gain_{which}", 3.0)
+        return x
+
+    return f, once(lambda: setattr(made, "gain_b", 2.0))
 
 
 @way("attributes of Holder")
