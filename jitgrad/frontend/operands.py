@@ -33,8 +33,8 @@ def number(value: Any, dtype: DType, state: State, where: Any, wraps: bool = Fal
             value = _wrapped(value, dtype, wraps)
     if state.rule and kind in _OWN:
         return Node(OPS["const"], (), (value,), (), dtype, "cpu", where, value)
-    if kind is Slot:
-        value = float(value)
+    if kind is Slot or (dtype.kind == "f" and isinstance(value, int)):
+        value = float(value)  # here, where it is an error if there is none so large
     return Node(OPS["scalar"], (), (), (), dtype, "cpu", where, value)
 
 

@@ -34,6 +34,7 @@ NO_VALUES = {
         "embedding: indices must be int64 or int32, not jitgrad.float32",
     ),
     "where": (lambda: torch.where(torch.ones(2), 1, 2), RuntimeError, "where: .* bool, not .*32"),
+    "number": (lambda: torch.ones(2) * 10**400, OverflowError, "int too large to convert to float"),
     "normal": (lambda: torch.normal(0.0, -1.0, (2,)), RuntimeError, "normal: expects std >= 0"),
     "normal_": (lambda: torch.ones(2).normal_(0, -1), RuntimeError, "normal_: expects std >= 0"),
     "random_": (lambda: torch.ones(2).random_(3, 1), RuntimeError, "random_: .*3 >= to = 1"),
