@@ -43,7 +43,7 @@ _BOUND = (types.BuiltinMethodType, types.MethodWrapperType)
 _GETTERS = (operator.attrgetter, operator.methodcaller)
 _NUMBERS = (int, float, complex, str, bytes, np.generic)
 _VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
-_POINTERS = (ctypes._Pointer, ctypes._CFuncPtr)  # type: ignore[attr-defined]
+_POINTERS = (ctypes._Pointer, ctypes._CFuncPtr)  # type: ignore[attr-defined]  # not in typeshed
 _LIBRARY = frozenset(["builtins", "jitgrad", "numpy"])
 # How classes written in C have values, of functions, cells and errors, say; and those of them that
 # are another object whenever they are read.
