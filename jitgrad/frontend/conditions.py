@@ -206,7 +206,10 @@ class Conditions:
             tests["memory of the gradient"] = f"{name}._box is not {script.bind('box', t._box)}"
         where = self._where(t)
         for what, test in tests.items():
-            at = self._says(f"{what} of {where}", "as recorded", "changed")
+            was = ("as recorded", "changed")
+            if what == "requires_grad":
+                was = ("False", "True") if edge is None else ("True", "False or computed")
+            at = self._says(f"{what} of {where}", *was)
             script.line(f"if {test}: return {at}")
 
 

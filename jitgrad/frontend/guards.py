@@ -80,7 +80,7 @@ class Guard:
         """What has changed: its name, the old and the new value."""
         now = self.read()
         if self.content is None or now is MISSING:
-            return self.label, short(self.value), short(now)
+            return self.label, *_both(self.value, now)
         path, was, then = parted(self.content, content(now))
         return self.label + path, was, then
 
@@ -151,14 +151,19 @@ def short(value: Any) -> str:
     return f"<{type(value).__name__}>"
 
 
+def _both(was: Any, now: Any) -> tuple[str, str]:
+    """Two values that differ, in a few characters each."""
+    before, after = short(was), short(now)
+    return before, f"another {after}" if before == after else after
+
+
 def parted(was: Any, now: Any) -> tuple[str, str, str]:
     """Where two contents differ first: (subscripts, what was there, what is there)."""
     (kind, old), (other, new) = was[:2], now[:2]
     if kind is not other or not isinstance(old, tuple) or not issubclass(kind, CONTAINERS):
         if issubclass(kind, ARRAYS):
             return "", "some elements", "others"
-        before, after = (v if kind is float else short(v) for v in (old, new))
-        return "", before, after
+        return "", *((old, new) if kind is float else _both(old, new))
     if len(old) != len(new):
         return "", f"{len(old)} items", f"{len(new)} items"
     for i, (x, y) in enumerate(zip(old, new, strict=True)):

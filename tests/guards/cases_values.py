@@ -66,7 +66,7 @@ def the_class_of_a_number(compile):
     return lambda i: f(inputs(i)), change
 
 
-@case("closure weight: Tensor(4,) -> Tensor(4,)")
+@case("closure weight: Tensor(4,) -> another Tensor(4,)")
 def a_tensor_of_the_closure(compile):
     weight = jg.ones(4)
     f = compile(lambda x: x * weight)
@@ -295,7 +295,7 @@ def an_argument_bound_by_partial(compile):
     return lambda i: f(inputs(i)), change
 
 
-@case("defaults of a_default_argument.<locals>.scaled: tuple of 1 -> tuple of 1")
+@case("defaults of a_default_argument.<locals>.scaled: tuple of 1 -> another tuple of 1")
 def a_default_argument(compile):
     def scaled(x, by=2.0):
         return x * by
