@@ -205,7 +205,7 @@ class _Header:
             "chunks": "a chunk of 4096 elements",
             "row chunks": "a chunk of 64 rows",
             "blocks": "a block of 128 columns",
-            "blocks of": "a block of 128 columns",
+            "pieces": "a piece of 64 columns",
             "parts": "a part of the product",
             "extents": "a line along one axis",
         }.get(what, "an element")

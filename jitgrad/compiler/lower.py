@@ -239,7 +239,10 @@ class Lowering:
         if name in ("gather", "take"):
             reads = [self.in_memory(ins[0], i), self.read(ins[1], i)]
             return self.value("gather", name, node.dtype, dims, reads, node.attrs, i), ()
-        reads = [self.row_major(k, i) for k in ins]
+        reads = [self.read(k, i) for k in ins]
+        table = name in ("put_add", "put_rows") and reads[0].value.kind == "const"
+        first = 1 if table else 0  # a table that is one number everywhere needs no memory
+        reads[first:] = [self.row_major(k, i) for k in ins[first:]]
         return self.value("routine", name, node.dtype, dims, reads, node.attrs, i), ()
 
     def leaf(self, i: int, node: Node) -> Value:

@@ -10,10 +10,12 @@ from collections.abc import Callable
 
 from jitgrad.compiler.kernel import Kernel, Spec
 from jitgrad.compiler.loops import indent
+from jitgrad.compiler.names import literal
 from jitgrad.compiler.source import TAB
 from jitgrad.compiler.text import assemble, kernel_name
 from jitgrad.compiler.values import ONE, Access, Value
-from jitgrad.kernels.columns import BLOCK
+
+PIECE = 64  # columns of a table that a thread puts rows into
 
 
 class Routine:
@@ -27,7 +29,8 @@ class Routine:
         self.scratch: list[tuple[Spec, int]] = []
         self.checks: list[int] = []
         for k, access in enumerate(value.inputs):
-            self.add(f"x{k}", access.value.dtype.suffix + "*", ("memory", access))
+            if access.value.kind != "const":
+                self.add(f"x{k}", access.value.dtype.suffix + "*", ("memory", access))
         self.add("out", value.dtype.suffix + "*", ("own", value))
 
     def add(self, name: str, kind: str, spec: Spec) -> str:
@@ -36,6 +39,13 @@ class Routine:
             self.params.append((name, kind))
             self.specs.append(spec)
         return name
+
+    def element(self, k: int, index: str) -> str:
+        """Source of an element of operand k, which may be one number everywhere."""
+        source = self.value.inputs[k].value
+        if source.kind == "const":
+            return literal(source.attrs[0], source.dtype)
+        return f"x{k}[{index}]"
 
     def call(self, name: str) -> str:
         """A kernel function."""
@@ -148,19 +158,20 @@ def _scatter_add(r: Routine) -> tuple[list[str], Spec, Spec]:
 
 
 def _put_add(r: Routine) -> tuple[list[str], Spec, Spec]:
-    """A unit is a block of columns; rows are added in the order of index."""
-    x, index, _ = r.value.inputs
+    """A unit is a piece of the columns; rows are added in the order of index."""
+    index = r.value.inputs[1]
+    x = Access(r.value, (), r.value.dims)
     n = r.extent(x, 0, "n")
     width = r.product(x, range(1, len(x.dims)), "d")
     count = r.product(index, range(len(index.dims)), "i")
     cast = r.call(f"cast_{r.value.dtype.suffix}")
     body = [
         f"width = {width}",
-        f"first = u * {BLOCK}",
-        f"last = min(first + {BLOCK}, width)",
+        f"first = u * {PIECE}",
+        f"last = min(first + {PIECE}, width)",
         "for k in range(n):",
         f"{TAB}for j in range(first, last):",
-        f"{TAB}{TAB}out[k * width + j] = x0[k * width + j]",
+        f"{TAB}{TAB}out[k * width + j] = {r.element(0, 'k * width + j')}",
         f"for k in range({count}):",
         *indent([
             "to = x1[k]", *r.check("to", n),
@@ -169,7 +180,7 @@ def _put_add(r: Routine) -> tuple[list[str], Spec, Spec]:
         ]),
     ]  # fmt: skip
     columns = ("extents", x, tuple(range(1, len(x.dims))))
-    return body, ("blocks of", columns), ("extents", index, tuple(range(len(index.dims))))
+    return body, ("pieces", columns, PIECE), ("extents", index, tuple(range(len(index.dims))))
 
 
 def _put_rows(r: Routine) -> tuple[list[str], Spec, Spec]:

@@ -121,8 +121,8 @@ class Bound(Plan):
         if kind == "extents":
             shape = self.view(spec[1])[0]
             return math.prod([shape[a] for a in spec[2]])
-        if kind == "blocks of":
-            return -(-self.number(spec[1]) // BLOCK)
+        if kind == "pieces":
+            return -(-self.number(spec[1]) // spec[2])
         if kind in _OF_PRODUCTS:
             return self.product(kind, spec[1])
         if kind == "flag":
