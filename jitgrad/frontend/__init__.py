@@ -4,6 +4,7 @@ Job: PyTorch's Tensor over the recorded graph. Entry: `Tensor`, `api`. May impor
 """
 
 from jitgrad.frontend.composing import as_call, composed
+from jitgrad.frontend.expecting import explained
 from jitgrad.frontend.indexing import checked_index
 from jitgrad.frontend.methods import FUNCTIONS
 from jitgrad.frontend.pending import flush_all, soft_flush
@@ -18,6 +19,7 @@ __all__ = [
     "checked_index",
     "as_call",
     "composed",
+    "explained",
     "flush_all",
     "ruled",
     "slot",

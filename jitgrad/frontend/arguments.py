@@ -2,7 +2,7 @@
 
 An argument that exists for the sake of other devices and layouts is never ignored: what it asks for
 is what there is anyway, or an error names it.
-Entry: `factory`, `check_options`, `check_dtype`, `shape_of`. Imports: the recorder's Tensor, ir.
+Entry: `factory`, `check_options`, `check_dtype`, `shape_of`. Imports: `expecting`, ir.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jitgrad.frontend.expecting import mistaken
 from jitgrad.frontend.record import Base
 from jitgrad.ir import dtype as dt
 from jitgrad.ir.dtype import DType
@@ -80,7 +81,13 @@ def factory(*options: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]
         def make(*args: Any, dtype: Any = None, requires_grad: bool = False, **given: Any) -> Any:
             if given:
                 check_options(name, **{k: given.pop(k) for k in options if k in given})
-            out = fn(*args, dtype=check_dtype(name, dtype), **given)
+            try:
+                out = fn(*args, dtype=check_dtype(name, dtype), **given)
+            except Exception:
+                wrong = mistaken(name, fn, args, given)
+                if wrong is None:
+                    raise
+                raise wrong from None
             return out.requires_grad_() if requires_grad else out
 
         flags = {"requires_grad": False, **dict.fromkeys(options)}

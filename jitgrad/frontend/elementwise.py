@@ -15,6 +15,7 @@ from jitgrad.frontend import arranging
 from jitgrad.frontend.arguments import check_options
 from jitgrad.frontend.composing import composed
 from jitgrad.frontend.conversions import result_type
+from jitgrad.frontend.expecting import mistaken
 from jitgrad.frontend.record import Base, cast, elementwise, label
 from jitgrad.ir import dtype as dt
 from jitgrad.ir.op import OPS, Op, Recorder
@@ -53,7 +54,13 @@ def public(name: str, fn: Function) -> Function:
             check_options(name, out=out)
         if kwargs:
             kwargs = {_KEYWORDS.get(k, k): v for k, v in kwargs.items()}
-        return inner(input, *args, **kwargs)
+        try:
+            return inner(input, *args, **kwargs)
+        except Exception:
+            wrong = mistaken(name, fn, (input, *args), kwargs, elementwise=True)
+            if wrong is None:
+                raise
+            raise wrong from None
 
     return function
 

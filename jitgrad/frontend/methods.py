@@ -17,6 +17,7 @@ from jitgrad.frontend import (
     conversions,
     creation,
     draws,
+    elementwise,
     indexing,
     inplace,
     operators,
@@ -25,6 +26,7 @@ from jitgrad.frontend import (
     shaping,
 )
 from jitgrad.frontend.elementwise import ELEMENTWISE, named, public
+from jitgrad.frontend.expecting import explained, mistaken
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.ops import products as composed_products
 
@@ -49,7 +51,8 @@ _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
 
 
 def _also_numpy(fn: Function) -> Function:
-    """`fn`, whose `dim` and `keepdim` may be called `axis` and `keepdims`, as PyTorch's may."""
+    """`fn`, whose `dim` and `keepdim` may be called `axis` and `keepdims`, as PyTorch's may, and
+    whose failures name the argument that is no Tensor."""
     code = fn.__code__
     if "dim" not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
         return fn
@@ -61,9 +64,21 @@ def _also_numpy(fn: Function) -> Function:
             options = {_NUMPY_NAMES.get(name, name): x for name, x in options.items()}
             if len(options) < given:
                 raise TypeError(f"{fn.__name__}: the same argument under two names")
-        return fn(*args, **options)
+        try:
+            return fn(*args, **options)
+        except Exception:
+            wrong = mistaken(fn.__name__, fn, args, options)
+            if wrong is None:
+                raise
+            raise wrong from None
 
     return call
+
+
+def _function(fn: Function) -> Function:
+    """As a function, `fn` may be given anything first; elementwise ones say so themselves."""
+    says = fn is arranging.where or fn.__module__ in (elementwise.__name__, inplace.__name__)
+    return fn if says or hasattr(fn, "__wrapped__") else explained(fn)
 
 
 # ---- the tables
@@ -107,13 +122,14 @@ def _fill_tables() -> dict[str, Function]:
         "swapdims": shaping.transpose, "moveaxis": shaping.movedim, "numel": conversions.numel,
         "is_floating_point": conversions.is_floating_point,
     }  # fmt: skip
-    FUNCTIONS.update(methods)
-    FUNCTIONS.update({n: _also_numpy(getattr(arranging, n)) for n in _JOINING})
-    FUNCTIONS["einsum"] = products.einsum
+    functions = {n: _also_numpy(getattr(arranging, n)) for n in _JOINING}
+    functions["einsum"] = products.einsum
+    functions["addmm"] = explained(products.addmm)
+    FUNCTIONS.update({n: _function(fn) for n, fn in (methods | functions).items()})
     FUNCTIONS["zero_"], FUNCTIONS["fill"] = inplace.zero_, _fill
     FUNCTIONS.update(
-        broadcast_tensors=shaping.broadcast_tensors, is_tensor=shaping.is_tensor,
-        std_mean=reducing.std_mean, var_mean=reducing.var_mean,
+        broadcast_tensors=explained(shaping.broadcast_tensors), is_tensor=shaping.is_tensor,
+        std_mean=explained(reducing.std_mean), var_mean=explained(reducing.var_mean),
         result_type=conversions.result_type, promote_types=conversions.promote_types,
     )  # fmt: skip
     return methods

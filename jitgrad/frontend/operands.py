@@ -139,7 +139,10 @@ def _python_number(op: Op, value: Any) -> Any:
         return value.item()
     if isinstance(value, (int, float)):
         return value
-    raise TypeError(f"{op.name}: operand must be a Tensor or a number, not {type(value).__name__}")
+    raise TypeError(
+        f"{op.name}: operand must be a Tensor or a number, not {type(value).__name__}; "
+        "jitgrad.tensor(x) makes a Tensor"
+    )
 
 
 def cast_node(node: Node, dtype: DType, where: Any) -> Node:

@@ -24,8 +24,10 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     """
     check_options("matmul", out=out)
     if not (isinstance(input, Base) and isinstance(other, Base)):
-        kind = type(other).__name__
-        raise TypeError(f"matmul: both operands must be Tensors, not {kind}")
+        kind = type(other if isinstance(input, Base) else input).__name__
+        raise TypeError(
+            f"matmul: both operands must be Tensors, not {kind}; jitgrad.tensor(x) makes one"
+        )
     if len(input._shape) == 2 == len(other._shape):
         return label(general(OPS["matmul"], (input, other), ()), "mm")
     return label(products.matmul(input, other), _product(len(input._shape), len(other._shape)))

@@ -18,7 +18,7 @@ def relu(input, inplace=False):
     >>> relu(jg.tensor([-1.0, 2.0])).tolist()
     [0.0, 2.0]
     """
-    return input.relu_() if inplace else input.relu()
+    return input.relu_() if inplace else jg.relu(input)
 
 
 def relu_(input):
@@ -91,7 +91,7 @@ def tanh(input):
     >>> tanh(jg.zeros(1)).tolist()
     [0.0]
     """
-    return input.tanh()
+    return jg.tanh(input)
 
 
 def sigmoid(input):
@@ -101,7 +101,7 @@ def sigmoid(input):
     >>> sigmoid(jg.zeros(1)).tolist()
     [0.5]
     """
-    return input.sigmoid()
+    return jg.sigmoid(input)
 
 
 @as_call("gelu")
@@ -129,7 +129,7 @@ def softmax(input, dim=None, _stacklevel=3, dtype=None):
     [0.5, 0.5]
     """
     dim = _implicit_dim("softmax", input, dim, _stacklevel)
-    return (input if dtype is None else input.to(dtype)).softmax(dim)
+    return jg.softmax(input, dim, dtype)
 
 
 def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
@@ -140,7 +140,7 @@ def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
     [0.0]
     """
     dim = _implicit_dim("log_softmax", input, dim, _stacklevel)
-    return (input if dtype is None else input.to(dtype)).log_softmax(dim)
+    return jg.log_softmax(input, dim, dtype)
 
 
 def _implicit_dim(name, input, dim, stacklevel):

@@ -3,7 +3,7 @@
 import math
 
 import jitgrad as jg
-from jitgrad.frontend import as_call
+from jitgrad.frontend import as_call, explained
 from jitgrad.nn.functional._standard import standardized
 
 
@@ -43,6 +43,7 @@ def _check(input, training, eps, **given):
             )
 
 
+@explained
 def batch_norm(
     input,
     running_mean,

@@ -5,11 +5,12 @@ other sums over the classes, and the gradient needs no scatter.
 """
 
 import jitgrad as jg
-from jitgrad.frontend import as_call, composed, slot
+from jitgrad.frontend import as_call, composed, explained, slot
 from jitgrad.nn.functional._index import checked
 from jitgrad.nn.functional._reduction import check, legacy, reduce
 
 
+@explained
 def nll_loss(
     input,
     target,
@@ -38,6 +39,7 @@ def _nll_loss(input, target, weight, ignore_index, reduction):
     return _weighted(-picked, factor, reduction)
 
 
+@explained
 def cross_entropy(
     input,
     target,

@@ -1,7 +1,7 @@
 """`linear` and `dropout`."""
 
 import jitgrad as jg
-from jitgrad.frontend import as_call
+from jitgrad.frontend import as_call, explained
 from jitgrad.frontend.record import label
 
 
@@ -26,6 +26,7 @@ def _linear(input, weight, bias):
     return output if bias is None else label(output + bias, "addmm")
 
 
+@explained
 def dropout(input, p=0.5, training=True, inplace=False):
     """Each element becomes 0 with probability p, else x / (1 - p).
 

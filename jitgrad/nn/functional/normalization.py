@@ -1,7 +1,7 @@
 """Normalisation functions over the last dimensions or by a norm."""
 
 import jitgrad as jg
-from jitgrad.frontend import as_call
+from jitgrad.frontend import as_call, explained
 from jitgrad.nn.functional._standard import standardized
 
 
@@ -69,6 +69,7 @@ def _rms_norm(input, normalized_shape, weight, eps):
     return output if weight is None else output * weight
 
 
+@explained
 def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
     """x over its p-norm along `dim`, or over eps where that is larger.
 

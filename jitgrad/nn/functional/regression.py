@@ -3,7 +3,7 @@
 import warnings
 
 import jitgrad as jg
-from jitgrad.frontend import as_call
+from jitgrad.frontend import as_call, explained
 from jitgrad.nn.functional._reduction import check, legacy
 from jitgrad.nn.functional._reduction import reduce as _reduce
 
@@ -15,7 +15,7 @@ def _compare(input, target):
             f"Using a target size ({target.size()}) that is different to the input size "
             f"({input.size()}). This will likely lead to incorrect results due to broadcasting. "
             "Please ensure they have the same size.",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
@@ -30,6 +30,7 @@ def _weigh(loss, input, weight, reduction):
     return loss.sum() / weight.sum() if reduction == "mean" else _reduce(loss, reduction)
 
 
+@explained
 def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """(input - target)^2.
 
@@ -49,6 +50,7 @@ def _mse_loss(input, target, weight, reduction):
     return _weigh(difference * difference, input, weight, reduction)
 
 
+@explained
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """|input - target|.
 
@@ -67,6 +69,7 @@ def _l1_loss(input, target, weight, reduction):
     return _weigh((a - b).abs(), input, weight, reduction)
 
 
+@explained
 def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
     """With d = |input - target|: d^2 / (2 beta) where d < beta, else d - beta / 2.
 
@@ -90,6 +93,7 @@ def _smooth_l1_loss(input, target, reduction, beta):
     return _reduce(jg.where(d < beta, d * d * 0.5 / beta, d - 0.5 * beta), reduction)
 
 
+@explained
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """With d = |input - target|: d^2 / 2 where d <= delta, else delta (d - delta / 2).
 
@@ -111,6 +115,7 @@ def _huber_loss(input, target, reduction, delta, weight):
     return _weigh(loss, input, weight, reduction)
 
 
+@explained
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
     """t (log t - x), 0 where t = 0, for log-probabilities x; e^t (t - x) with `log_target`.
 
@@ -129,7 +134,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
         warnings.warn(
             "kl_div: reduction 'mean' divides the total loss by the number of elements; "
             "'batchmean' divides only by the batch size, which is the divergence's definition.",
-            stacklevel=2,
+            stacklevel=3,
         )
     return _kl_div(input, target, reduction, log_target)
 
@@ -141,6 +146,7 @@ def _kl_div(input, target, reduction, log_target):
     return _reduce(jg.xlogy(target, target) - target * input, reduction)
 
 
+@explained
 def binary_cross_entropy(
     input, target, weight=None, size_average=None, reduce=None, reduction="mean"
 ):
@@ -172,6 +178,7 @@ def _bounded_log(x):
     return jg.where(positive, logarithm, jg.where(x == 0, x * 1e12 - 100, jg.nan))
 
 
+@explained
 def binary_cross_entropy_with_logits(
     input,
     target,

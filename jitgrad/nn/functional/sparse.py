@@ -1,10 +1,12 @@
 """Functions of integer tensors: `one_hot`, `embedding`."""
 
 import jitgrad as jg
+from jitgrad.frontend import explained
 from jitgrad.frontend.record import label
 from jitgrad.nn.functional._index import checked
 
 
+@explained
 def one_hot(tensor, num_classes=-1):
     """1 at the class, 0 elsewhere: (*) int64 -> (*, num_classes); -1 reads the largest class.
 
@@ -26,6 +28,7 @@ def one_hot(tensor, num_classes=-1):
     return (index.unsqueeze(-1) == jg.arange(num_classes, device=tensor.device)).to(jg.int64)
 
 
+@explained
 def embedding(
     input,
     weight,

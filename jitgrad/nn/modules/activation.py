@@ -143,7 +143,7 @@ class Tanh(Module):
 
     def forward(self, input):
         """(*) -> (*)."""
-        return input.tanh()
+        return F.tanh(input)
 
 
 class Sigmoid(Module):
@@ -156,7 +156,7 @@ class Sigmoid(Module):
 
     def forward(self, input):
         """(*) -> (*)."""
-        return input.sigmoid()
+        return F.sigmoid(input)
 
 
 class Softmax(Module):

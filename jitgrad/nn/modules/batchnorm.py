@@ -1,12 +1,21 @@
 """Batch norm layers: `BatchNorm1d`, `BatchNorm2d`, `BatchNorm3d`."""
 
 import jitgrad as jg
+from jitgrad.frontend import explained
 from jitgrad.nn import functional as F
 from jitgrad.nn import init
 from jitgrad.nn.modules.module import Module
 from jitgrad.nn.parameter import Parameter
 
 _COUNT = "num_batches_tracked"
+
+
+@explained
+def _batch_norm(input, dims):
+    """Refuse an input that has another number of dimensions."""
+    if input.ndim not in dims:
+        expected = " or ".join(f"{n}D" for n in dims)
+        raise ValueError(f"expected {expected} input (got {input.ndim}D input)")
 
 
 class _BatchNorm(Module):
@@ -62,9 +71,7 @@ class _BatchNorm(Module):
 
     def forward(self, input):
         """(N, C, *) -> (N, C, *)."""
-        if input.ndim not in self._dims:
-            expected = " or ".join(f"{n}D" for n in self._dims)
-            raise ValueError(f"expected {expected} input (got {input.ndim}D input)")
+        _batch_norm(input, self._dims)
         mean, var = self.running_mean, self.running_var
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and not self.track_running_stats:

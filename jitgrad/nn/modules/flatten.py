@@ -1,5 +1,6 @@
 """Layers that reshape: `Flatten`, `Unflatten`."""
 
+import jitgrad as jg
 from jitgrad.nn.modules.module import Module
 
 
@@ -18,7 +19,7 @@ class Flatten(Module):
 
     def forward(self, input):
         """(..., a, b, ...) -> (..., a * b, ...)."""
-        return input.flatten(self.start_dim, self.end_dim)
+        return jg.flatten(input, self.start_dim, self.end_dim)
 
     def extra_repr(self):
         """Both ends."""
@@ -53,7 +54,7 @@ class Unflatten(Module):
 
     def forward(self, input):
         """(..., a * b, ...) -> (..., a, b, ...)."""
-        return input.unflatten(self.dim, self.unflattened_size)
+        return jg.unflatten(input, self.dim, self.unflattened_size)
 
     def extra_repr(self):
         """Both arguments."""
