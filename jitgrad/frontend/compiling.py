@@ -30,6 +30,7 @@ from jitgrad.frontend.program import Program
 from jitgrad.frontend.record import Base
 from jitgrad.frontend.recording import Recording, Shared
 from jitgrad.frontend.recovery import recover
+from jitgrad.frontend.settings import check_function, check_settings
 from jitgrad.frontend.state import local
 from jitgrad.ir import apply
 from jitgrad.runtime import fork, switches, trace
@@ -86,13 +87,14 @@ class Compiled:
     """What `compile` returns; attributes are those of the function it wraps."""
 
     __slots__ = (
-        "__dict__", "__weakref__", "_active", "_fallback", "_fn", "_forms", "_known", "_last",
-        "_lock", "_name", "_replay", "_told", "_warned",
+        "__dict__", "__weakref__", "_active", "_fallback", "_fn", "_forms", "_full", "_known",
+        "_last", "_lock", "_name", "_replay", "_told", "_warned",
     )  # fmt: skip
 
-    def __init__(self, fn: Any, fallback: bool) -> None:
+    def __init__(self, fn: Any, fallback: bool, full: bool) -> None:
         self._fn = fn
-        self._fallback = fallback
+        self._fallback = fallback  # what cannot be compiled runs lazily: all of it, or
+        self._full = full  # nothing; by default what raises no error of its own
         self._name = getattr(fn, "__qualname__", type(fn).__name__)
         self._known: OrderedDict[Any, Known] = OrderedDict()
         self._forms: OrderedDict[Any, Form] = OrderedDict()
@@ -225,6 +227,11 @@ class Compiled:
 
     def _give_up(self, known: Known, why: str) -> None:
         """Calls of this pattern run lazily from now on."""
+        if self._full:
+            raise RuntimeError(
+                f"compile: {self._name} cannot be run without Python: {why}. With fullgraph=True "
+                "that is an error; without, it runs lazily"
+            )
         known.lazy = why
         self._report(LAZY, "compiled", why)
 
@@ -363,14 +370,16 @@ class CompiledModule:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         inner = self._compiled
-        return compile(copy.deepcopy(inner._fn, memo), fallback=inner._fallback)
+        return compile(
+            copy.deepcopy(inner._fn, memo), fallback=inner._fallback, fullgraph=inner._full
+        )
 
     def __repr__(self) -> str:
         return repr(self._compiled)
 
 
-def _wrapped(fn: Any, fallback: bool) -> Any:
-    compiled = Compiled(fn, fallback)
+def _wrapped(fn: Any, fallback: bool, full: bool) -> Any:
+    compiled = Compiled(fn, fallback, full)
     if not structured(fn):
         return functools.update_wrapper(compiled, fn, updated=())
     kind = type(fn)
@@ -442,11 +451,12 @@ def _real(value: Any, capture: Capture) -> Any:
     return value
 
 
-_PYTORCHS = frozenset(["fullgraph", "dynamic", "backend", "mode", "options", "disable"])
-
-
 def compile(
-    fn: Callable[..., Any] | None = None, *, fallback: bool = False, **unsupported: Any
+    fn: Callable[..., Any] | None = None,
+    *,
+    fullgraph: bool = False,
+    fallback: bool = False,
+    **settings: Any,
 ) -> Any:
     """`fn` recorded once and then run without Python, with the same results bit for bit.
 
@@ -456,8 +466,10 @@ def compile(
     Python values which the function read are as they were, and record again when not. A float
     argument that changes, such as a learning rate, counts as a value only if Python decides
     something by it. A tensor's value that is read in the middle raises; with `fallback=True` such a
-    function runs lazily instead. The gradient of a differentiable result is a program of its own,
-    with the same bits again.
+    function runs lazily instead. With `fullgraph=True` nothing does: what cannot be compiled is an
+    error. PyTorch's other arguments are taken where what they ask for is done anyway: `dynamic`,
+    `mode="default"` or `"reduce-overhead"`, `backend="inductor"`. The gradient of a differentiable
+    result is a program of its own, with the same bits again.
 
     >>> import jitgrad as jg
     >>> @jg.compile
@@ -466,14 +478,11 @@ def compile(
     >>> [scaled(jg.ones(3) * i).item() for i in range(4)]
     [0.0, 6.0, 12.0, 18.0]
     """
-    for name, value in unsupported.items():
-        if name not in _PYTORCHS:
-            raise TypeError(f"compile() got an unexpected keyword argument {name!r}")
-        if value not in (None, False):
-            raise NotImplementedError(f"compile: {name}={value!r} is not supported")
+    check_settings(settings)
+    if fullgraph and fallback:
+        raise ValueError("compile: fullgraph=True allows no lazy runs, fallback=True asks for them")
     if fn is None:
-        return lambda fn: compile(fn, fallback=fallback)
-    if not callable(fn):
-        raise TypeError(f"compile: expected a function or a Module, not {type(fn).__name__}")
+        return lambda fn: compile(fn, fullgraph=fullgraph, fallback=fallback)
     inner = fn._fn if isinstance(fn, (Compiled, CompiledModule)) else fn
-    return _wrapped(inner, bool(fallback))
+    check_function(inner)
+    return _wrapped(inner, bool(fallback), bool(fullgraph))

@@ -2,6 +2,7 @@
 
 import abc
 import copy
+import functools
 import gc
 import weakref
 
@@ -9,6 +10,7 @@ import pytest
 
 import jitgrad as jg
 from jitgrad import nn
+from jitgrad.frontend.compiling import PATIENCE
 from tests.frontend.compiled import arrays, both
 
 
@@ -143,11 +145,59 @@ def test_classes_that_do_things_when_they_are_derived_from():
 
 
 def test_arguments_of_pytorch_and_others():
-    assert jg.compile(Encoder(), fullgraph=False, options=None)(jg.ones(1, 4)).shape == (1, 4)
-    with pytest.raises(NotImplementedError, match="compile: mode='max-autotune' is not supported"):
-        jg.compile(Encoder(), mode="max-autotune")
+    taken = [
+        {"fullgraph": False, "options": None},
+        {"fullgraph": True, "dynamic": True},
+        {"dynamic": False, "mode": "default"},
+        {"mode": "reduce-overhead", "backend": "inductor", "disable": False},
+    ]
+    for settings in taken:
+        assert jg.compile(Encoder(), **settings)(jg.ones(1, 4)).shape == (1, 4)
+    refused = {
+        "mode='max-autotune' is not supported: .* leave it out": {"mode": "max-autotune"},
+        "backend='aot_eager' is not supported: .* leave it out": {"backend": "aot_eager"},
+        "dynamic=1 is not supported: it is True, False or None": {"dynamic": 1},
+        "disable=True is not supported: call the function itself": {"disable": True},
+    }
+    for message, settings in refused.items():
+        with pytest.raises(NotImplementedError, match=f"compile: {message}"):
+            jg.compile(Encoder(), **settings)
     with pytest.raises(TypeError, match="unexpected keyword argument 'fallbck'"):
         jg.compile(Encoder(), fallbck=None)
+    with pytest.raises(ValueError, match="fullgraph=True allows no lazy runs, fallback=True asks"):
+        jg.compile(Encoder(), fullgraph=True, fallback=True)
+
+
+def test_fullgraph_raises_where_it_would_run_lazily():
+    def stepped(x):
+        return x * next(numbers)
+
+    numbers = iter(range(100))
+    lazily = jg.compile(stepped)
+    assert [lazily(jg.ones(1)).item() for _ in range(3)] == [0.0, 1.0, 2.0]
+    compiled = jg.compile(fullgraph=True)(stepped)
+    for _ in range(PATIENCE - 1):  # a second recording may turn out better
+        compiled(jg.ones(1))
+    for _ in range(3):  # never lazily, however often it is called
+        with pytest.raises(RuntimeError, match="stepped cannot be run without Python: .*fullgraph"):
+            compiled(jg.ones(1))
+    assert copy.deepcopy(jg.compile(Encoder(), fullgraph=True))._full
+
+
+def test_async_functions_are_refused():
+    async def served(x):
+        return x * 2
+
+    async def streamed(x):
+        yield x * 2
+
+    class Served(nn.Module):
+        async def forward(self, x):
+            return x * 2
+
+    for fn in (served, streamed, functools.partial(served, 1), Served()):
+        with pytest.raises(TypeError, match="is an `async def`, .* compile the plain functions"):
+            jg.compile(fn)
 
 
 def test_a_module_with_slots():
