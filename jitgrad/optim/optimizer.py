@@ -209,7 +209,8 @@ class Optimizer(StateDict):
             state = self.state[param]
             state["step"] = step = state["step"] + 1
             if (i, step) != last:
-                last, numbers = (i, step), self._numbers(self.param_groups[i], step)
+                given = self._numbers(self.param_groups[i], step)
+                last, numbers = (i, step), tuple([_number(x) for x in given])
             flat += numbers
         return tuple(flat)
 
@@ -271,6 +272,12 @@ def _named(params):
             "all optimizer params should be with/without names. Some param names are missing"
         )
     return [param for _, param in params], [name for name, _ in params]
+
+
+def _number(value):
+    """A setting without dimensions, even if it is a tensor of one element: all parameters take it,
+    those of no dimensions too."""
+    return value.reshape(()) if isinstance(value, jg.Tensor) and value.ndim else value
 
 
 def filled(param, value=0):

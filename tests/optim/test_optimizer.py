@@ -202,3 +202,19 @@ def test_a_setting_is_one_number(kind, what):
     with pytest.raises(ValueError, match=r"Invalid .* a tensor of shape \(2,\); it must have one"):
         kind([parameter()], **{what: jg.tensor([0.1, 0.2])})
     kind([parameter()], **{what: jg.tensor([0.1])})
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad])
+@pytest.mark.parametrize("what", ["lr", "weight_decay"])
+def test_a_setting_of_shape_1_on_a_parameter_of_none(kind, what):
+    def trained(value):
+        p, q = jg.tensor(1.0, requires_grad=True), parameter(2.0)
+        optimizer = kind([p, q], **{what: value})
+        for _ in range(2):
+            optimizer.zero_grad()
+            (p * 2 + q.sum()).backward()
+            optimizer.step()
+        assert p.shape == () and q.shape == (1,)
+        return p.tolist(), q.tolist()
+
+    assert trained(jg.tensor([0.5])) == trained(jg.tensor(0.5))
