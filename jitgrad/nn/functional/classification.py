@@ -5,12 +5,11 @@ other sums over the classes, and the gradient needs no scatter.
 """
 
 import jitgrad as jg
-from jitgrad.frontend import as_call, composed, explained, slot
+from jitgrad.frontend import as_call, composed, slot
 from jitgrad.nn.functional._index import checked
 from jitgrad.nn.functional._reduction import check, legacy, reduce
 
 
-@explained
 def nll_loss(
     input,
     target,
@@ -39,7 +38,6 @@ def _nll_loss(input, target, weight, ignore_index, reduction):
     return _weighted(-picked, factor, reduction)
 
 
-@explained
 def cross_entropy(
     input,
     target,
