@@ -33,7 +33,20 @@ def _demo(data, epochs, modes, picture):
     demo.run(data, epochs, tuple(modes.split(",")), picture)
 
 
-@main.command("bench")
+class _Bench(click.Command):
+    """Its help names what there is to choose from, which takes the benchmark's own tables."""
+
+    def format_epilog(self, context, formatter):
+        from jitgrad.bench.subjects import SUBJECTS
+        from jitgrad.bench.workloads import cases
+
+        with formatter.section("Workloads, with their sizes"):
+            formatter.write_text(", ".join(case.label for case in cases()))
+        with formatter.section("Subjects"):
+            formatter.write_text(", ".join(SUBJECTS))
+
+
+@main.command("bench", cls=_Bench)
 @click.option("--quick", is_flag=True, help="A smoke test: small sizes, times not to be trusted.")
 @click.option(
     "--workload", "workloads", multiple=True, help="Name or name:size; repeat or by comma."

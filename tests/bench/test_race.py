@@ -2,16 +2,19 @@
 
 import json
 import platform
+import re
 import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from jitgrad.bench import client, main
 from jitgrad.bench.client import Failed, Server, child, environment
 from jitgrad.bench.race import race
 from jitgrad.bench.subjects import SUBJECTS, Subject
 from jitgrad.bench.workloads import cases
+from jitgrad.cli import main as command_line
 
 CASE = cases(["gelu:64"])[0]
 
@@ -165,3 +168,9 @@ def test_why_a_compiled_function_is_not_replayed():
     # test left what cannot be computed, that fails.
     told, nothing = child(_NOT_REPLAYED)
     assert "compiled runs lazily: it keeps a tensor" in told and nothing == ""
+
+
+def test_help_names_what_there_is_to_choose_from():
+    text = CliRunner().invoke(command_line, ["bench", "--help"]).output.split("Workloads, ")[1]
+    named = set(re.findall(r"[\w.:]+", text))
+    assert named >= {*(case.label for case in cases()), *SUBJECTS}
