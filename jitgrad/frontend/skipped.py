@@ -1,7 +1,7 @@
 """Calls that a replay would skip or answer from the past: printing, files, clocks, randomness.
 
 Entry: `of_builtin(frame, fn)`, `of_function(code)`: a name for the message, or None.
-Imports nothing of jitgrad but whose code it is.
+Imports whose code it is, and the pool of threads.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from jitgrad.frontend import territory
+from jitgrad.runtime import threads
 
 _NAMES: dict[str, tuple[str, ...]] = {  # by module, of functions written in C
     "builtins": ("print", "input", "open", "globals"),
@@ -101,6 +102,8 @@ _FROZEN_WAYS = (
 
 def of_function(code: CodeType) -> str | None:
     """Of a Python function that is called."""
+    if code is threads.get_num_threads.__code__:  # which set_num_threads() may change in between
+        return "get_num_threads()"
     return "logging" if code.co_name == "_log" and code.co_filename == logging.__file__ else None
 
 

@@ -86,7 +86,7 @@ def copier(nbytes: int) -> Callable[[], object]:
 
 
 def _copied(size: int) -> float:
-    key = size, "copy", threads.get_num_threads()
+    key = size, "copy", threads.wanted()
     if key not in _known:
         _known[key] = _best(copier(size))
     return _known[key]
@@ -94,7 +94,7 @@ def _copied(size: int) -> float:
 
 def flops_per_second(suffix: str = "f32") -> float:
     """The best rate of OpenBLAS over a few sizes, one single-threaded call on each thread."""
-    count = threads.get_num_threads()
+    count = threads.wanted()
     key = 0, suffix, count
     if key not in _known:
         blas.load()

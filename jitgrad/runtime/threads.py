@@ -56,7 +56,12 @@ def default_threads():
 
 
 def get_num_threads():
-    """The threads that the next program runs on."""
+    """The threads that the next program runs on. Users ask by it: a compiled function must not."""
+    return wanted()
+
+
+def wanted():
+    """`get_num_threads` for ourselves."""
     if _wanted is None:
         set_num_threads(default_threads())
     return _wanted
@@ -88,7 +93,7 @@ def run(table, steps, scratch_bytes):
 def _ready(scratch_bytes):
     """The pool, with as many threads as are wanted and so much scratch for each."""
     global _pool
-    threads = get_num_threads()
+    threads = wanted()
     if _pool is None or _pool.capacity < threads:
         if _pool is not None:
             _pool.stop()

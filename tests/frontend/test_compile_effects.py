@@ -179,3 +179,19 @@ def test_an_optimizer_in_a_scan_is_refused():
     w = jg.ones(2, requires_grad=True)
     with pytest.raises(RuntimeError, match="scan: an optimizer's step in the function"):
         jg.scan(lambda h, x: (h, jg.optim.SGD([w], lr=0.1).step()), jg.zeros(2), jg.ones(3, 2))
+
+
+def test_the_number_of_threads_is_not_asked_for():
+    def shared(x):
+        return x * jg.get_num_threads()
+
+    with pytest.raises(RuntimeError, match=r"get_num_threads\(\) at .* inside a compiled function"):
+        jg.compile(shared)(jg.ones(1))
+    lazily = jg.compile(shared, fallback=True)
+    before = jg.get_num_threads()
+    try:
+        for n in (2, 2, 2, 1):
+            jg.set_num_threads(n)
+            assert lazily(jg.ones(1)).item() == n
+    finally:
+        jg.set_num_threads(before)
