@@ -238,6 +238,6 @@ def _spans(instructions: list[dis.Instruction], at: int) -> list[list[dis.Instru
             depth += dis.stack_effect(x.opcode, x.arg, jump=False)
             span.insert(0, x)
         out.insert(0, span)
-    while before and before[-1].opname in ("PUSH_NULL", "KW_NAMES"):
+    while before and before[-1].opname == "PUSH_NULL":
         before.pop()
     return [[before[-1]], *out] if before else []

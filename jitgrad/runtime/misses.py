@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 import warnings
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from typing import Any
 
 from jitgrad.compiler.snapshot import Snapshot
 from jitgrad.ir.node import Node
-from jitgrad.runtime import switches
+from jitgrad.runtime import fork, switches
 from jitgrad.runtime.stats import counts
 
 MANY = 1000  # distinct kernels, about 0.25 MB each
@@ -29,6 +30,7 @@ _LIGHT = {"const", "scalar", "reshape", "expand", "permute"}
 _forms: OrderedDict[int, deque[Any]] = OrderedDict()
 _kernels: set[str] = set()
 _varying: Counter[str] = Counter()
+_lock = threading.RLock()  # threads that miss at the same time build at the same time
 
 
 @dataclass
@@ -60,17 +62,8 @@ def note(snap: Snapshot, functions: list[Any]) -> Miss:
     key = (snap.key, switches.jit(), switches.fuse())
     sites = tuple([snap.nodes[i].site for i in snap.outputs])
     homes = [hash(tuple([p[0] for p in parts])), hash(sites)]
-    found: Field | None = None
-    for home in homes:
-        seen = _forms.get(home)
-        if seen and found is None:
-            found = difference(min(seen, key=lambda old: _distance(old, key)), key, snap.nodes)
-        if seen is None:
-            seen = _forms[home] = deque(maxlen=LIKE)
-        seen.append(key)
-        _forms.move_to_end(home)
-    while len(_forms) > FORMS:
-        _forms.popitem(last=False)
+    with _lock:
+        found = _compared(key, homes, snap.nodes)
     loaded = sum(f.from_cache for f in new.values())
     miss = Miss(*(found or ()))
     miss.kernels = sorted(f.name for f in new.values())
@@ -84,20 +77,40 @@ def note(snap: Snapshot, functions: list[Any]) -> Miss:
     return miss
 
 
+def _compared(key: Any, homes: list[int], nodes: list[Node]) -> Field | None:
+    """What differs from the nearest key seen at the first of `homes` that has any; the key is seen
+    at all of them from now on."""
+    found: Field | None = None
+    for home in homes:
+        seen = _forms.get(home)
+        if seen and found is None:
+            found = difference(min(seen, key=lambda old: _distance(old, key)), key, nodes)
+        if seen is None:
+            seen = _forms[home] = deque(maxlen=LIKE)
+        seen.append(key)
+        _forms.move_to_end(home)
+    while len(_forms) > FORMS:
+        _forms.popitem(last=False)
+    return found
+
+
 def _count(new: dict[str, Any], miss: Miss) -> None:
-    before = len(_kernels)
-    _kernels.update(new)
-    if new:
-        _varying[f"{miss.what} ({miss.where})" if miss.what else "new ops"] += len(new)
-    if before < MANY <= len(_kernels):
+    with _lock:
+        before = len(_kernels)
+        _kernels.update(new)
+        if new:
+            _varying[f"{miss.what} ({miss.where})" if miss.what else "new ops"] += len(new)
+        many = len(_kernels)
+        if not before < MANY <= many:
+            return
         ((top, times),) = _varying.most_common(1)
-        warnings.warn(
-            f"jitgrad has built {len(_kernels)} distinct kernels, whose machine code stays in "
-            f"memory until the process ends. What varies most: {top}, for {times} of them. "
-            'jitgrad.stats()["recompiles"] lists the last causes',
-            RuntimeWarning,
-            stacklevel=2,
-        )
+    warnings.warn(
+        f"jitgrad has built {many} distinct kernels, whose machine code stays in "
+        f"memory until the process ends. What varies most: {top}, for {times} of them. "
+        'jitgrad.stats()["recompiles"] lists the last causes',
+        RuntimeWarning,
+        stacklevel=2,
+    )
 
 
 def distinct() -> int:
@@ -191,3 +204,6 @@ def _short(value: Any) -> str:
 def _place(node: Node) -> str:
     file, line, note = node.site
     return f"{os.path.basename(file)}:{line}" + (f" ({note})" if note else "")
+
+
+fork.guard(_lock)

@@ -1,5 +1,7 @@
 """`stats()["recompiles"]`: why a schedule was made, and the warning at many kernels."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,27 @@ def test_size_1_where_other_ops_follow_from_it():
 
     why = _why(_ones(5, 4), _ones(1, 4), compute)
     assert why == [("size 1 on axis 0 of the input", "more", "1")]
+
+
+def test_a_thread_that_misses_while_another_compares(monkeypatch):
+    others = []
+    distance = misses._distance
+
+    def interrupted(old, new):
+        if not others:
+            others.append(threading.Thread(target=_compute, args=(_ones(5, 1),)))
+            others[0].start()
+            others[0].join(1)  # as far as it gets
+        return distance(old, new)
+
+    _compute(_ones(5, 4))
+    monkeypatch.setattr(misses, "_distance", interrupted)
+    _compute(_ones(1, 4))
+    others[0].join()
+    assert [r["what"] for r in jg.stats()["recompiles"]][-2:] == [
+        "size 1 on axis 0 of the input",
+        "size 1 on axis 1 of the input",
+    ]
 
 
 def test_dtype():
