@@ -80,7 +80,7 @@ def test_repeat_warms_up_then_times_for_as_long_as_it_is_told():
     calls = []
     times = clock.repeat(lambda: calls.append(0), lambda _: time.sleep(0.001), 0.02)
     assert len(calls) >= clock.WARM + len(times)
-    assert sum(times) >= 0.02
+    assert sum(times) > 0.015  # what lies between the calls is in the 0.02, too
     assert len(clock.repeat(lambda: None, lambda _: None, 0)) == clock.LEAST
 
 

@@ -15,8 +15,8 @@ KERNELS = Path(__file__).parents[2] / "kernels"
 # pieces of the range, sums of two numbers where float32 has float64's precision to spare.
 APART = {
     "exponential": {
-        "_half_exp", "_reduce", "exp2_f", "exp2_sum_f", "exp_f", "power_of_two_f", "reduce_f",
-        "reduce_sum_f", "scale_f", "sigmoid_f", "tanh_f",
+        "_half_exp", "_reduce", "exp2_f", "exp2_sum_f", "exp_f", "exp_nonpositive_f",
+        "power_of_two_f", "reduce_f", "reduce_sum_f", "scale_f", "sigmoid_f", "tanh_f",
     },
     "gamma": {"erfinv_f"},
     "inverse_trig": set(),
