@@ -63,3 +63,11 @@ def test_the_same_bits(dtype):
     bits = f"i{plain.itemsize}"
     same = plain.view(bits) == below.numpy().view(bits)
     assert (same | (np.isnan(plain) & np.isnan(below.numpy()))).all()
+
+
+def test_products_that_share_their_factors_are_looked_at_once():
+    """As often as there are paths to them, 60 of these would take for ever."""
+    u, v = (torch.randn(3).realize().abs() for _ in range(2))
+    for _ in range(60):
+        u, v = u * v, v * u
+    assert "exp_nonpositive_" in source(torch.exp(-u))
