@@ -152,8 +152,9 @@ class Fusion:
         if v.behind != v.space:
             return False
         number = len(self.graph.values) + self.made
-        part = Value(number, "part", v.op, v.dtype, v.dims, v.inputs, v.attrs, v.source)
-        part.behind = v.behind
+        part = Value(
+            number, "part", v.op, v.dtype, v.dims, v.inputs, v.attrs, v.source, behind=v.behind
+        )
         kind, domain, split, pos = home(part)
         for group in self.candidates(v):
             if self.leaves(v.inputs[0].value, group, v):

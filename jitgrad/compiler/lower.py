@@ -163,8 +163,8 @@ class Lowering:
         if key is not None and key in self.known:
             self.graph.fired.append("common subexpression")
             return self.known[key]
-        out = Value(len(self.graph.values), kind, op, dtype, dims, inputs, attrs, source, mode)
-        out.behind = behind
+        number = len(self.graph.values)
+        out = Value(number, kind, op, dtype, dims, inputs, attrs, source, mode, behind=behind)
         self.graph.values.append(out)
         if key is not None:
             self.known[key] = out

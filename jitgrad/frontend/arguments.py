@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from jitgrad.frontend.expecting import mistaken
+from jitgrad.frontend.expecting import blame
 from jitgrad.frontend.record import Base
 from jitgrad.ir import dtype as dt
 from jitgrad.ir.dtype import DType
@@ -84,10 +84,8 @@ def factory(*options: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]
             try:
                 out = fn(*args, dtype=check_dtype(name, dtype), **given)
             except Exception:
-                wrong = mistaken(name, fn, args, given)
-                if wrong is None:
-                    raise
-                raise wrong from None
+                blame(name, fn, args, given)
+                raise
             return out.requires_grad_() if requires_grad else out
 
         flags = {"requires_grad": False, **dict.fromkeys(options)}

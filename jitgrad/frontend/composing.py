@@ -16,7 +16,7 @@ from typing import Any
 from weakref import WeakSet
 
 from jitgrad.frontend import bodies
-from jitgrad.frontend.expecting import mistaken
+from jitgrad.frontend.expecting import blame
 from jitgrad.frontend.hostscalar import HostFloat
 from jitgrad.frontend.record import Base
 from jitgrad.frontend.state import State, local, place
@@ -149,10 +149,8 @@ def as_call(label: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any
                 done = function.use(state, args, kwargs)
                 return function.labelled(fn(*args, **kwargs)) if done is PLAIN else done
             except Exception:
-                wrong = mistaken(fn.__name__.lstrip("_"), fn, args, kwargs)
-                if wrong is None:
-                    raise
-                raise wrong from None
+                blame(fn.__name__.lstrip("_"), fn, args, kwargs)
+                raise
 
         return call
 

@@ -15,7 +15,7 @@ from jitgrad.frontend import arranging
 from jitgrad.frontend.arguments import check_options
 from jitgrad.frontend.composing import composed
 from jitgrad.frontend.conversions import result_type
-from jitgrad.frontend.expecting import mistaken
+from jitgrad.frontend.expecting import blame
 from jitgrad.frontend.record import Base, cast, elementwise, label
 from jitgrad.ir import dtype as dt
 from jitgrad.ir.op import OPS, Op, Recorder
@@ -57,10 +57,8 @@ def public(name: str, fn: Function) -> Function:
         try:
             return inner(input, *args, **kwargs)
         except Exception:
-            wrong = mistaken(name, fn, (input, *args), kwargs, elementwise=True)
-            if wrong is None:
-                raise
-            raise wrong from None
+            blame(name, fn, (input, *args), kwargs, elementwise=True)
+            raise
 
     return function
 

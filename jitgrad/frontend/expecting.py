@@ -2,7 +2,7 @@
 
 Nothing is looked at before a call: recording is to stay cheap. What failed has its arguments
 looked at then. Which of them are Tensors follows from the names of the parameters.
-Entry: `explained`, `mistaken`. Imports: the recorder's Tensor.
+Entry: `explained`, `blame`. Imports: the recorder's Tensor.
 """
 
 from __future__ import annotations
@@ -27,13 +27,23 @@ _SEVERAL = frozenset(["tensors", "operands"])  # one sequence of Tensors, or one
 _SHOWN = {"self": "input", "x": "input", "y": "other", "a": "mat1", "b": "mat2"}  # PyTorch's names
 
 
-def mistaken(
+def blame(
     name: str, fn: Callable[..., Any], args: Any, kwargs: Any, elementwise: bool = False
-) -> TypeError | None:
-    """What is wrong with the first argument that should have been a Tensor, if there is one.
+) -> None:
+    """While handling the failure of `fn`: raise instead what is wrong with its arguments, if one
+    should have been a Tensor; return if not, for the caller to raise the failure again.
 
     The operands of an `elementwise` function may be numbers, too, but not all of them.
     """
+    wrong = _mistaken(name, fn, args, kwargs, elementwise)
+    if wrong is not None:
+        raise wrong from None
+
+
+def _mistaken(
+    name: str, fn: Callable[..., Any], args: Any, kwargs: Any, elementwise: bool
+) -> TypeError | None:
+    """What is wrong with the first argument that should have been a Tensor, if there is one."""
     try:
         given = inspect.signature(fn).bind(*args, **kwargs)
     except TypeError:  # too many or too few: Python's own words are best
@@ -95,9 +105,7 @@ def explained(fn: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return fn(*args, **kwargs)
         except Exception:
-            wrong = mistaken(fn.__name__.lstrip("_"), fn, args, kwargs)
-            if wrong is None:
-                raise
-            raise wrong from None
+            blame(fn.__name__.lstrip("_"), fn, args, kwargs)
+            raise
 
     return call

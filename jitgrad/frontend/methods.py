@@ -26,7 +26,7 @@ from jitgrad.frontend import (
     shaping,
 )
 from jitgrad.frontend.elementwise import ELEMENTWISE, named, public
-from jitgrad.frontend.expecting import explained, mistaken
+from jitgrad.frontend.expecting import blame, explained
 from jitgrad.frontend.tensor import Tensor
 from jitgrad.ops import products as composed_products
 
@@ -67,10 +67,8 @@ def _also_numpy(fn: Function) -> Function:
         try:
             return fn(*args, **options)
         except Exception:
-            wrong = mistaken(fn.__name__, fn, args, options)
-            if wrong is None:
-                raise
-            raise wrong from None
+            blame(fn.__name__, fn, args, options)
+            raise
 
     return call
 
