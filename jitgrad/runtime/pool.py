@@ -79,7 +79,7 @@ class Buffer:
         return array
 
     def __del__(self):
-        if self._block:
+        if self._block and _free is not None:  # at the end of a process our names become None
             if _tracked is not None:
                 _untrack(_tracked, self.ptr)
             _free[self._block].append(self.ptr)

@@ -3,6 +3,8 @@
 import collections
 import gc
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -143,3 +145,14 @@ def test_memory_that_another_thread_takes_is_not_given_back():
     given = pool.empty_cache()
     assert not (given and Counted.taken)
     assert given or pool._arenas
+
+
+def test_memory_that_outlives_the_module_ends_quietly():
+    program = (
+        "import warnings, jitgrad\n"
+        "held = jitgrad.ones(1000).realize()\n"
+        "warnings.showwarning = lambda *a, held=held: None\n"
+        "del held"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
